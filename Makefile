@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# One Makefile for everything; `make help` lists the targets. Sources are found by directory:
+#
+#   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
+#   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp, libbpf)
+#   tools/ base/ nic/nic.c                  ->  build/kbaccel
+#   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
+#
+# A test's own flags stand in tests/DIR/flags.mk as CFLAGS_NAME, LDLIBS_NAME. V=1 shows the commands.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+BINDIR ?= $(PREFIX)/bin
+DOCDIR ?= $(PREFIX)/share/doc/kbaccel
+MANDIR ?= $(PREFIX)/share/man/man1
+BUILD ?= build
+SAN ?=
+LTO ?= $(if $(SAN),,-flto=auto)
+CC = gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+JOBS ?= $(shell nproc)
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always 2>/dev/null || echo unknown)
+LWIP := deps/lwip/src
+
+# bpftool is in /usr/sbin, which users' PATH lacks.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+V ?= 0
+Q := $(if $(filter 1,$V),,@)
+say = $(if $(filter 1,$V),@:,@printf '  %-7s %s\n' $1 $(patsubst $(BUILD)/%,%,$2))
+
+# --- flags -----------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla
+# Empty, as a file's own `#define _GNU_SOURCE` has it: the force-included slots.h comes before that line.
+CPPFLAGS_ALL := -I. -D_GNU_SOURCE= -DKBACCEL_LIBDIR='"$(LIBDIR)/kbaccel"' $(CPPFLAGS)
+# An IP header behind an Ethernet header is never aligned.
+SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer)
+BASE_CFLAGS := -std=gnu11 -g -fPIC -fvisibility=hidden -fno-semantic-interposition \
+	-ffunction-sections -fdata-sections -fstack-protector-strong \
+	$(SAN_CFLAGS) $(if $(LTO),$(LTO) -ffat-lto-objects)
+OPT ?= $(if $(SAN),-O1,-O2)
+OPT_STACK ?= $(if $(SAN),-O1,-O3)
+
+# preload/ defines read(), recv() ... itself: the fortified spellings in libc's headers must stay out.
+LIB_CFLAGS := $(BASE_CFLAGS) $(WARN) -U_FORTIFY_SOURCE
+# lwIP keeps its state in slots.h's instance; all of stack/ must see the structures that lwIP sees.
+STACK_FLAGS := -Istack -isystem $(LWIP)/include -include stack/slots.h
+LWIP_CFLAGS := $(BASE_CFLAGS) -w -U_FORTIFY_SOURCE $(OPT_STACK) $(STACK_FLAGS)
+LINK := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--gc-sections
+LINK_SO := -shared -Wl,-z,defs,-z,nodelete,--exclude-libs,ALL $(LINK)
+
+XDP_LIBS = $(shell $(PKG_CONFIG) --libs libxdp libbpf)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -target bpf -O2 -g -Wall -Werror -I. -idirafter /usr/include/$(MULTIARCH)
+
+# --- what is made of what --------------------------------------------------------------------------------------
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
+
+BASE_OBJ := $(call obj,$(wildcard base/*.c))
+STACK_OBJ := $(call obj,$(wildcard stack/*.c))
+PRELOAD_OBJ := $(call obj,$(wildcard preload/*.c))
+NIC_OBJ := $(call obj,$(wildcard nic/nic.c))
+TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
+XDP_SRC := $(wildcard nic/xdp/*.c)
+XDP_OBJ := $(call obj,$(filter-out %.bpf.c,$(XDP_SRC)) $(wildcard nic/steer_map.c))
+XDP_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(filter %.bpf.c,$(XDP_SRC)))
+
+LWIP_NAMES := core/init core/def core/inet_chksum core/ip core/mem core/memp core/netif core/pbuf core/sys core/udp \
+	core/raw core/ipv4/ip4 core/ipv4/ip4_addr core/ipv4/ip4_frag core/ipv6/inet6 core/ipv6/ip6 core/ipv6/ip6_addr \
+	core/ipv6/ip6_frag core/ipv6/nd6 core/ipv6/icmp6 core/ipv6/mld6 core/ipv6/ethip6
+LWIP_OBJ := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_NAMES))
+
+LIBRARY := $(BUILD)/libkbaccel.so
+PLUGINS := $(if $(XDP_SRC),$(BUILD)/kbaccel-xdp.so)
+TOOL := $(if $(TOOLS_OBJ),$(BUILD)/kbaccel)
+
+# Everything but preload/ and the plugins, to be linked into tests.
+TEST_LIB := $(BUILD)/libkbaccel-test.a
+TEST_LIB_OBJ := $(BASE_OBJ) $(STACK_OBJ) $(call obj,$(wildcard nic/*.c)) $(LWIP_OBJ)
+
+TEST_DIRS := unit netns conform apps fuzz bench
+test_src = $(filter-out %.bpf.c,$(wildcard tests/$1/*.c))
+test_bin = $(patsubst %.c,$(BUILD)/%,$(call test_src,$1))
+TEST_SRC := $(foreach d,$(TEST_DIRS),$(call test_src,$d))
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c))
+-include $(wildcard tests/*/flags.mk)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: $(LIBRARY) $(PLUGINS) $(TOOL) ## the library, its plugins and the tool, into build/
+
+tests: $(TEST_BIN) ## the test programs, into build/tests/
+
+# --- compiling -------------------------------------------------------------------------------------------------
+
+# Objects are remade when the flags change (another PREFIX, LTO=, CFLAGS=...).
+FLAGS := $(CC) $(CPPFLAGS_ALL) $(LIB_CFLAGS) $(OPT) $(LWIP_CFLAGS) $(CFLAGS) $(LDFLAGS)
+$(BUILD)/flags: force | $(LWIP)/core/udp.c
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
+
+define compile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$Q$(CC) $(CPPFLAGS_ALL) $1 $(CFLAGS) -MMD -MP -c -o $@ $<
+endef
+
+$(BUILD)/obj/base/%.o: base/%.c $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT))
+
+$(BUILD)/obj/preload/%.o: preload/%.c $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT))
+
+$(call obj,$(wildcard nic/*.c)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT))
+
+$(call obj,$(filter-out %.bpf.c,$(XDP_SRC))): $(BUILD)/obj/%.o: %.c $(XDP_SKEL) $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT) -I$(BUILD)/obj/nic/xdp)
+
+$(BUILD)/obj/stack/%.o: stack/%.c $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT_STACK) $(STACK_FLAGS))
+
+$(BUILD)/obj/tools/%.o: tools/%.c $(BUILD)/flags
+	$(call compile,$(BASE_CFLAGS) $(WARN) $(OPT) -D_FORTIFY_SOURCE=2 -DKBACCEL_VERSION='"$(VERSION)"')
+
+$(BUILD)/obj/lwip/%.o: $(LWIP)/%.c $(BUILD)/flags
+	$(call compile,$(LWIP_CFLAGS))
+
+# Between lwIP's IP input and its UDP input stand our checks and the choice of the bucket (stack/).
+$(BUILD)/obj/lwip/core/ipv4/ip4.o $(BUILD)/obj/lwip/core/ipv6/ip6.o: LWIP_CFLAGS += -Dudp_input=kb_udp_input
+# `reassdatagrams` exists in two files.
+$(BUILD)/obj/lwip/core/ipv6/ip6_frag.o: LWIP_CFLAGS += -DKB_REASS6
+
+$(LWIP)/%.c:
+	@echo "lwIP's source is missing ($@): run \`make deps\` first" >&2; false
+
+$(patsubst %.skel.h,%.bpf.o,$(XDP_SKEL) $(TEST_SKEL)): $(BUILD)/obj/%.bpf.o: %.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$Q$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.skel.h: $(BUILD)/obj/%.bpf.o
+	$(call say,SKEL,$@)
+	$Q$(BPFTOOL) gen skeleton $< name $(notdir $*) >$@
+
+# --- linking ---------------------------------------------------------------------------------------------------
+
+# The exported names are those of base/calls.def; `name;` of each is cut out by the preprocessor.
+$(BUILD)/exports.map: base/calls.def
+	@mkdir -p $(@D)
+	$Q{ echo '{ global:'; \
+		printf '#define CALL(r, n, p) n;\n#define ALIAS(n) n;\n#include "base/calls.def"\n' | \
+		$(CC) -E -P -I. -x c -; echo 'local: *; };'; } >$@
+
+$(BUILD)/plugin.map:
+	@mkdir -p $(@D)
+	$Qecho '{ global: kbaccel_nic_backend; local: *; };' >$@
+
+# Across files gcc no longer sees that "error" and "not filled in" are the same case; within one it still says so.
+define link
+	$(call say,LINK,$@)
+	$Q$(CC) $(LIB_CFLAGS) -Wno-maybe-uninitialized $(OPT) $(CFLAGS) $1 $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $2
+endef
+
+$(LIBRARY): $(BASE_OBJ) $(STACK_OBJ) $(PRELOAD_OBJ) $(NIC_OBJ) $(LWIP_OBJ) $(BUILD)/exports.map
+	$(call link,$(LINK_SO) -Wl$(comma)-soname=libkbaccel.so -Wl$(comma)--version-script=$(BUILD)/exports.map)
+
+$(BUILD)/kbaccel-xdp.so: $(XDP_OBJ) $(BUILD)/plugin.map
+	$(call link,$(LINK_SO) -Wl$(comma)--version-script=$(BUILD)/plugin.map,$(XDP_LIBS))
+
+$(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ)
+	$(call link,-pie $(LINK))
+
+$(TEST_LIB): $(TEST_LIB_OBJ)
+	$(call say,AR,$@)
+	$Qrm -f $@ && gcc-ar rcs $@ $^
+
+comma := ,
+
+# --- tests -----------------------------------------------------------------------------------------------------
+
+# Tests use the plain halves of the objects: linking them takes no time.
+TEST_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -pthread
+
+define test_program
+	$(call say,TEST,$@)
+	@mkdir -p $(@D) $(BUILD)/obj/$(<D)
+	$Q$(CC) $(TEST_CFLAGS) $1 $(CFLAGS) $(CFLAGS_$(@F)) -MMD -MP -MF $(BUILD)/obj/$<.d -o $@ $< $(LDFLAGS) \
+		$2 $(LDLIBS_$(@F))
+endef
+
+# These look inside: headers of the project and of lwIP, the library as an archive, cmocka.
+inside = $(call test_program,$(SAN_CFLAGS) $(CPPFLAGS_ALL) $(STACK_FLAGS) -I$(BUILD)/obj/nic/xdp -I$(BUILD)/obj/$(<D) \
+	-fno-lto,$(TEST_LIB) -lcmocka)
+
+$(call test_bin,unit) $(call test_bin,fuzz): $(BUILD)/%: %.c $(TEST_LIB) $(XDP_SKEL) $(TEST_SKEL) $(BUILD)/flags
+	$(inside)
+
+# These know the kernel's interface only: the same program runs with and without the preload.
+$(filter-out $(BUILD)/tests/unit/% $(BUILD)/tests/fuzz/%,$(TEST_BIN)): $(BUILD)/%: %.c $(TEST_SKEL)
+	$(call test_program,-I. -I$(BUILD)/obj/$(<D))
+
+LDLIBS_test_nic_bpf += -lbpf -lelf -lz
+
+RUN = BUILD=$(BUILD) V=$(V) tests/run
+
+test: ## install what is needed, build, run every test
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all tests
+	@$(RUN) all
+
+check-fast: all $(call test_bin,unit) ## unit tests and the checks of layers and exports, in less than a minute
+	@$(RUN) static unit
+
+GROUPS := unit conform netns apps fuzz
+$(GROUPS): %: all ## one group of tests
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) tests
+	@$(RUN) $@
+
+LAB = BUILD=$(abspath $(BUILD)) KB_BENCH_BIN=$(abspath $(BUILD))/tests/bench
+
+bench: all $(call test_bin,bench) ## measure against the kernel's own path and bare AF_XDP
+	@$(LAB) tests/bench/run.sh
+
+# Everything again under a sanitizer, in a directory of its own.
+asan: ## unit and fuzz tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-asan SAN=address,undefined all tests
+	@KB_SAN_LIB=$$($(CC) -print-file-name=libasan.so) BUILD=build-asan V=$(V) tests/run unit fuzz
+
+tsan: ## unit tests under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
+	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=build-tsan V=$(V) tests/run unit
+
+C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] \
+	tests/*/*.[ch])
+SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
+
+lint: ## layout, layers, shell scripts
+	@$(RUN) tests/check-layers.sh
+	$(Q)clang-format --dry-run $(C_FILES)
+	$(Q)! command -v shellcheck >/dev/null || shellcheck -x -S warning $(SH_FILES)
+
+format: ## lay the C files out by .clang-format
+	$(Q)clang-format -i $(C_FILES)
+
+# --- the rest --------------------------------------------------------------------------------------------------
+
+deps: ## install the packages and lwIP's source (root, Debian 12); nothing to do the second time
+	$(Q)tools/deps.sh all
+
+demo: ## install what is needed, build, and compare programs with and without the preload
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(call test_bin,bench)
+	@$(LAB) tools/demo.sh
+
+DEST_LIB = $(DESTDIR)$(LIBDIR)
+
+install: all ## PREFIX=/usr/local DESTDIR=
+	install -d $(DEST_LIB)/kbaccel $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
+	install -m 644 $(LIBRARY) $(DEST_LIB)/
+	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(DEST_LIB)/kbaccel/)
+	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
+	install -m 644 LICENSE $(wildcard README.md) $(DESTDIR)$(DOCDIR)/
+	$(if $(wildcard docs/*.1),install -D -m 644 -t $(DESTDIR)$(MANDIR) $(wildcard docs/*.1))
+
+uninstall: ## the same PREFIX and DESTDIR as for install
+	rm -f $(DEST_LIB)/libkbaccel.so $(addprefix $(DEST_LIB)/kbaccel/,$(notdir $(PLUGINS))) $(DESTDIR)$(BINDIR)/kbaccel
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(notdir $(wildcard docs/*.1)))
+	rm -rf $(DESTDIR)$(DOCDIR)
+	[ ! -d $(DEST_LIB)/kbaccel ] || rmdir --ignore-fail-on-non-empty $(DEST_LIB)/kbaccel
+
+clean: ## remove what was built; deps/ stays
+	rm -rf build build-asan build-tsan $(BUILD)
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
+	@echo '  $(GROUPS): one group of tests; tests/run -h for single ones'
+
+.PHONY: all tests test check-fast bench asan tsan lint format deps demo install uninstall clean help force $(GROUPS)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

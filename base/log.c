@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* log.c - see log.h. The system call is made directly: stderr may be a socket of ours (inetd). */
+#define _GNU_SOURCE
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/rawcall.h"
+
+enum log_level log_threshold = LOG_LEVEL_WARN;
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	char line[1024];
+	int saved = errno, n, m;
+	va_list ap;
+
+	if (level > log_threshold)
+		return;
+	n = snprintf(line, sizeof(line), "kbaccel[%d]: %s: ", (int)getpid(), level_names[level]);
+	va_start(ap, format);
+	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, ap);
+	va_end(ap);
+	if (m > 0)
+		n += m < (int)sizeof(line) - n - 1 ? m : (int)sizeof(line) - n - 2;
+	line[n++] = '\n';
+	rawcall6(SYS_write, STDERR_FILENO, (long)line, n, 0, 0, 0);
+	errno = saved;
+}

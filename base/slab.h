@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * slab.h - objects of one size from memory of our own (mmap), never returned to the system.
+ *
+ * The library must not call malloc() on its data path: the call may come from a signal handler, or from inside the program's own
+ * allocator. Freed objects keep their type: a reader that raced with a free still looks at such an object, which
+ * is what the lock-free look-up of the fd table relies on.
+ */
+#ifndef BASE_SLAB_H
+#define BASE_SLAB_H
+
+#include <stddef.h>
+
+#include "base/lock.h"
+
+struct slab_free {
+	struct slab_free *next;
+};
+
+struct slab {
+	size_t size;             /* of an object; a multiple of 16 */
+	size_t link;             /* where in a free object the link lives */
+	size_t limit;            /* objects at most, 0: no limit */
+	struct lock lock;
+	struct slab_free *free;
+	size_t total, in_use;
+};
+
+/* @link: offset of a pointer-sized field which may be overwritten while the object is free. */
+#define SLAB(type, link_field, max)                                                                \
+	{                                                                                          \
+		.size = (sizeof(type) + 15) & ~(size_t)15, .link = offsetof(type, link_field),     \
+		.limit = (max)                                                                     \
+	}
+
+/* An object with old contents (zero the first time), or NULL: limit reached, no memory, or re-entered by a signal handler. */
+void *slab_get(struct slab *s);
+void slab_put(struct slab *s, void *object);
+
+/* Takes memory for @n objects now, so that later slab_get() calls need no system call. */
+void slab_reserve(struct slab *s, size_t n);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nic.h - frames in, frames out: the contract between the stack and every NIC backend.
+ *
+ * A `struct nic` is one network interface opened by one backend; it has one `struct nic_queue` per RX/TX queue
+ * pair. The backend owns the memory shared with the NIC, cut into frames of `frame_size` bytes that are aligned
+ * to their size. A frame belongs to exactly one party at a time:
+ *
+ *     backend's pool --(refill, inside rx_burst)--> NIC --(rx_burst)--> stack --(free)--> pool
+ *     pool --(tx_alloc)--> stack --(tx_burst)--> NIC --(completion, inside tx_alloc/tx_burst)--> pool
+ *
+ * While the stack owns a frame it may write all of it. The first NIC_FRAME_PRIV bytes never hold packet data and
+ * are the stack's own (its buffer header lives there); received data starts at or behind NIC_FRAME_PRIV.
+ *
+ * Concurrency: the caller serialises all calls on one queue (the engine's lock); different queues are
+ * independent. steer(), set_local() and set_lease() are serialised by the caller too. No call blocks, and after open() none
+ * of them needs a privilege, the file system, or a system call other than sendto/recvfrom/poll on the queue's fd.
+ *
+ * All functions return -errno on failure and leave errno undefined.
+ */
+#ifndef NIC_NIC_H
+#define NIC_NIC_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ipaddr.h"
+
+#define NIC_FRAME_PRIV 192    /* bytes at the head of each frame that are the stack's */
+#define NIC_FRAME_DATA 256    /* where a transmitted frame's headers and data may start at the latest reserve */
+#define NIC_MAX_QUEUES 64
+#define NIC_BURST 64          /* largest burst the stack asks for */
+#define NIC_WHY_LEN 256
+#define NIC_ABI 1             /* changes with this file; a plugin of another version is refused */
+
+/* What is known about a received frame. */
+#define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
+
+/* What is special about an interface. */
+#define NIC_F_VIRTUAL 0x1u    /* peers may hand over frames with partial (pseudo-header only) UDP checksums */
+#define NIC_F_RX_ONLY 0x2u    /* frames can be received only (loopback): send through the shadow */
+
+struct nic_frame {
+	uint8_t *data;   /* first byte of the Ethernet header, inside a frame */
+	uint32_t len;    /* bytes, without FCS */
+	uint32_t flags;  /* NIC_RX_* */
+};
+
+/* What the steering rule matches. "any" remote: every sender. "any" local: every local address of the family. */
+struct nic_flow {
+	struct ipaddr local;
+	struct ipaddr remote;
+	uint16_t local_port;   /* network order */
+	uint16_t remote_port;  /* network order; 0 with an "any" remote */
+	uint8_t families;      /* for an "any" local address: NIC_FLOW_V4 | NIC_FLOW_V6; else ignored */
+};
+#define NIC_FLOW_V4 0x1u
+#define NIC_FLOW_V6 0x2u
+
+/* Totals since open; frames unless said. Written by the backend, read by anyone (torn reads are harmless). */
+struct nic_queue_stats {
+	uint64_t rx_frames, rx_bytes;
+	uint64_t tx_frames, tx_bytes;
+	uint64_t tx_kicks;        /* system calls made to start transmission */
+	uint64_t tx_full;         /* tx_alloc() or tx_burst() could not take all */
+	uint64_t rx_ring_full;    /* lost by the NIC: RX ring full (from the kernel; refreshed by ->stats) */
+	uint64_t rx_no_frame;     /* lost by the NIC: fill ring empty (from the kernel; refreshed by ->stats) */
+	uint64_t rx_dropped;      /* lost by the NIC: other reasons (from the kernel; refreshed by ->stats) */
+};
+
+struct nic_queue {
+	struct nic *nic;
+	uint16_t index;        /* RX/TX queue number on the interface */
+	int fd;                /* POLLIN when frames wait, POLLERR when the queue is gone; -1: poll rx_burst() */
+	uint32_t frame_size;   /* a power of two; frames are aligned to it */
+	struct nic_queue_stats stats;
+};
+
+struct nic_ops;
+
+struct nic {
+	const struct nic_ops *ops;
+	char ifname[IF_NAMESIZE];
+	int ifindex;
+	uint8_t mac[6];
+	uint32_t mtu;          /* at open */
+	uint32_t flags;        /* NIC_F_* */
+	char mode[48];         /* for people: "AF_XDP copy, native" */
+	unsigned queue_count;
+	struct nic_queue *queues[NIC_MAX_QUEUES];
+};
+
+/* What open() is to do. */
+struct nic_params {
+	const char *ifname;
+	unsigned rx_ring;      /* entries, a power of two */
+	unsigned tx_ring;      /* entries, a power of two */
+	unsigned frames;       /* frames per queue, > rx_ring + tx_ring */
+	/* Where a backend's library messages go; level is enum log_level. May be NULL. */
+	void (*log)(int level, const char *text);
+	char why[NIC_WHY_LEN]; /* out, on failure: one line, what is wrong and what to do about it */
+};
+
+struct nic_ops {
+	const char *name;
+
+	/*
+	 * Opens the interface: memory, one queue pair per RX queue, steering switched off. On failure fills
+	 * params->why and returns -errno with nothing left behind: ENODEV no such interface, EPERM privilege missing,
+	 * EBUSY queue or steering taken by another program, ENOBUFS/ENOMEM memory (memlock), EOPNOTSUPP kernel or driver.
+	 */
+	int (*open)(struct nic_params *params, struct nic **out);
+
+	/* Takes steering and queues down; frames the stack still owns become invalid. */
+	void (*close)(struct nic *nic);
+
+	/* Receives up to @max (<= NIC_BURST) frames, which then are the stack's; refills the NIC from the pool. */
+	unsigned (*rx_burst)(struct nic_queue *q, struct nic_frame *frames, unsigned max);
+
+	/* Gives @n frames back to the pool; @data points anywhere into each. */
+	void (*free)(struct nic_queue *q, uint8_t *const *data, unsigned n);
+
+	/* Takes up to @n empty frames for transmission; @base gets their first bytes. Returns how many. */
+	unsigned (*tx_alloc)(struct nic_queue *q, uint8_t **base, unsigned n);
+
+	/* Queues @n frames (data/len set, from tx_alloc) on the TX ring; returns how many it took, which are the NIC's. */
+	unsigned (*tx_burst)(struct nic_queue *q, const struct nic_frame *frames, unsigned n);
+
+	/* Makes the NIC send what tx_burst() queued, if it needs to be told. 0, or -EAGAIN: call again. */
+	int (*tx_kick)(struct nic_queue *q);
+
+	/* Before sleeping on q->fd: 0 when armed; 1 when frames came in meanwhile and the caller must not sleep. */
+	int (*arm)(struct nic_queue *q);
+
+	/* How many frames the pool could hand out now. */
+	unsigned (*pool_free)(const struct nic_queue *q);
+
+	/*
+	 * Steers @flow to the queues, or stops doing so. The caller keeps count: one call for each distinct flow.
+	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow.
+	 */
+	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
+
+	/* Adds or removes an address that the host owns: flows with an "any" local address match only these. */
+	int (*set_local)(struct nic *nic, const struct ipaddr *addr, bool on);
+
+	/* Steering works until CLOCK_MONOTONIC reaches @until_ns, then everything passes to the kernel. 0: off now. */
+	void (*set_lease)(struct nic *nic, uint64_t until_ns);
+
+	/* Refreshes the queue's statistics that only the kernel knows. */
+	void (*stats)(struct nic_queue *q);
+};
+
+/* The one symbol a plugin exports. NULL when @abi is not its own. */
+typedef const struct nic_ops *(*nic_backend_fn)(unsigned abi);
+#define NIC_BACKEND_SYMBOL "kbaccel_nic_backend"
+
+/* Backends by name; "auto" tries what the interface can do best first. Fills params->why on failure. */
+int nic_open(const char *backend, struct nic_params *params, struct nic **out);
+
+static inline void nic_close(struct nic *nic)
+{
+	nic->ops->close(nic);
+}
+
+static inline unsigned nic_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max)
+{
+	return q->nic->ops->rx_burst(q, frames, max);
+}
+
+static inline void nic_free(struct nic_queue *q, uint8_t *const *data, unsigned n)
+{
+	q->nic->ops->free(q, data, n);
+}
+
+static inline unsigned nic_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n)
+{
+	return q->nic->ops->tx_alloc(q, base, n);
+}
+
+static inline unsigned nic_tx_burst(struct nic_queue *q, const struct nic_frame *frames, unsigned n)
+{
+	return q->nic->ops->tx_burst(q, frames, n);
+}
+
+static inline int nic_tx_kick(struct nic_queue *q)
+{
+	return q->nic->ops->tx_kick(q);
+}
+
+/* The first byte of the frame that @data points into. */
+static inline uint8_t *nic_frame_base(const struct nic_queue *q, const void *data)
+{
+	return (uint8_t *)((uintptr_t)data & ~(uintptr_t)(q->frame_size - 1));
+}
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steer_map.c - the writer's side of steer_map.h: flows and local addresses in and out of the tables.
+ *
+ * Plain stores only: no system call, no privilege, no lock; the caller serialises. Linked into the AF_XDP plugin
+ * and, for the loop backend, into tests.
+ */
+#include "nic/steer_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nic/steer_rule.h"
+
+void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
+{
+	memcpy(map->mac, nic->mac, sizeof(map->mac));
+	map->loopback = strcmp(nic->ifname, "lo") == 0;
+	map->max_len = max_len;
+}
+
+static void port_bits(struct steer_map *map, uint16_t port, uint8_t bits, bool on)
+{
+	uint8_t old = map->ports[port];
+
+	__atomic_store_n(&map->ports[port], (uint8_t)(on ? old | bits : old & ~bits),
+			 __ATOMIC_RELEASE);
+}
+
+static void slot_publish(__u64 *used)
+{
+	__atomic_store_n(used, 1, __ATOMIC_RELEASE);
+}
+
+/* Nothing that is stored into the slot later may be seen before it is free. */
+static void slot_clear(__u64 *used)
+{
+	__atomic_store_n(used, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The first slot of the bucket that has more room, given the free slots (a bit each) of both; -1: no room. */
+static int choose_slot(unsigned free_slots)
+{
+	unsigned first = free_slots & ((1u << STEER_BUCKET) - 1),
+		 second = free_slots >> STEER_BUCKET;
+
+	if (!free_slots)
+		return -1;
+	if (__builtin_popcount(second) > __builtin_popcount(first))
+		return STEER_BUCKET + __builtin_ctz(second);
+	return __builtin_ctz(first);
+}
+
+/* The slot that holds @key, or NULL; @empty gets the one that should take it, or NULL. */
+static struct steer_flow *find_flow(struct steer_map *map, const struct steer_key *key,
+				    struct steer_flow **empty)
+{
+	uint32_t hash = steer_hash_key(key);
+	unsigned free_slots = 0;
+	int chosen;
+
+	for (uint32_t i = 0; i < STEER_PROBES; i++) {
+		struct steer_flow *slot = &map->flows[steer_slot(hash, i, STEER_FLOWS)];
+
+		if (slot->used && steer_same_key(&slot->key, key))
+			return slot;
+		free_slots |= !slot->used << i;
+	}
+	chosen = choose_slot(free_slots);
+	*empty = chosen < 0 ? NULL : &map->flows[steer_slot(hash, (uint32_t)chosen, STEER_FLOWS)];
+	return NULL;
+}
+
+static struct steer_local *find_local(struct steer_map *map, const struct ipaddr *addr,
+				      struct steer_local **empty)
+{
+	__u64 words[2] = { addr->q[0], addr->q[1] };
+	uint32_t hash = steer_hash_addr(words);
+	unsigned free_slots = 0;
+	int chosen;
+
+	for (uint32_t i = 0; i < STEER_PROBES; i++) {
+		struct steer_local *slot = &map->locals[steer_slot(hash, i, STEER_LOCALS)];
+
+		if (slot->used && slot->addr[0] == words[0] && slot->addr[1] == words[1])
+			return slot;
+		free_slots |= !slot->used << i;
+	}
+	chosen = choose_slot(free_slots);
+	*empty = chosen < 0 ? NULL : &map->locals[steer_slot(hash, (uint32_t)chosen, STEER_LOCALS)];
+	return NULL;
+}
+
+static int add_flow(struct steer_map *map, const struct steer_key *key, __u16 *count, uint8_t bit)
+{
+	struct steer_flow *empty = NULL;
+
+	if (find_flow(map, key, &empty))
+		return 0;
+	if (!empty)
+		return -ENOSPC;
+	empty->key = *key;
+	slot_publish(&empty->used);
+	count[key->local_port]++;
+	port_bits(map, key->local_port, bit, true);
+	return 0;
+}
+
+static int remove_flow(struct steer_map *map, const struct steer_key *key, __u16 *count, uint8_t bit)
+{
+	struct steer_flow *empty = NULL, *slot = find_flow(map, key, &empty);
+
+	if (!slot)
+		return -ENOENT;
+	if (--count[key->local_port] == 0)
+		port_bits(map, key->local_port, bit, false);
+	slot_clear(&slot->used);
+	return 0;
+}
+
+static int set_any(struct steer_map *map, const struct nic_flow *flow, bool on)
+{
+	uint8_t bits = 0;
+
+	if (flow->families & NIC_FLOW_V4)
+		bits |= STEER_ANY4;
+	if (flow->families & NIC_FLOW_V6)
+		bits |= STEER_ANY6;
+	if (!bits)
+		return -EINVAL;
+	if (!on && !(map->ports[flow->local_port] & bits))
+		return -ENOENT;
+	port_bits(map, flow->local_port, bits, on);
+	return 0;
+}
+
+int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
+{
+	bool any_local = ipaddr_is_any(&flow->local), any_remote = ipaddr_is_any(&flow->remote);
+	struct steer_key key = {
+		.local = { flow->local.q[0], flow->local.q[1] },
+		.remote = { flow->remote.q[0], flow->remote.q[1] },
+		.local_port = flow->local_port,
+		.remote_port = any_remote ? 0 : flow->remote_port,
+	};
+	__u16 *count = any_remote ? map->local_count : map->conn_count;
+	uint8_t bit = any_remote ? STEER_LOCAL : STEER_CONN;
+
+	if (any_local && any_remote)
+		return set_any(map, flow, on);
+	if (ipaddr_is_multicast(&flow->local) || ipaddr_is_multicast(&flow->remote))
+		return -EOPNOTSUPP;
+	if (!any_local && !any_remote && ipaddr_is_v4(&flow->local) != ipaddr_is_v4(&flow->remote))
+		return -EINVAL;
+	return on ? add_flow(map, &key, count, bit) : remove_flow(map, &key, count, bit);
+}
+
+int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on)
+{
+	struct steer_local *empty = NULL, *slot = find_local(map, addr, &empty);
+
+	if (!on) {
+		if (!slot)
+			return -ENOENT;
+		slot_clear(&slot->used);
+		return 0;
+	}
+	if (slot || ipaddr_is_multicast(addr) || ipaddr_is_any(addr))
+		return 0;
+	if (!empty)
+		return -ENOSPC;
+	empty->addr[0] = addr->q[0];
+	empty->addr[1] = addr->q[1];
+	slot_publish(&empty->used);
+	return 0;
+}

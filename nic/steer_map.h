@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steer_map.h - what the steering rule knows: memory that we write with plain stores and the XDP program reads.
+ *
+ * One struct, which is the .bss of the XDP program (a mmapped BPF array) or, for tests, any zeroed memory. Compiled
+ * for BPF too, so it has kernel types only. steer_map.c writes it, steer_rule.h reads it.
+ *
+ * A key lives in one of two buckets of four slots, both given by its hash; it is put into the
+ * emptier one, which lets a table become more than half full before the first refusal. Both sides
+ * look at all eight slots, so a removal leaves no mark, and two full buckets are -ENOSPC although
+ * other slots are free.
+ *
+ * A slot is written key first, then `used` with release. A reader that races with a reuse of the slot may see a
+ * key that is half old and half new; the frame that would match such a key by chance is handed to the stack, which has no
+ * socket for it. No reader ever sees anything but a slot of the table, so there is nothing to lock.
+ */
+#ifndef NIC_STEER_MAP_H
+#define NIC_STEER_MAP_H
+
+#include <linux/types.h>
+
+#define STEER_PORTS 65536
+#define STEER_FLOWS 16384 /* powers of two */
+#define STEER_LOCALS 4096
+#define STEER_BUCKET 4
+#define STEER_PROBES (2 * STEER_BUCKET)
+
+/* What there is for a local port; no bit: the frame is passed after one look. */
+#define STEER_ANY4 0x1	/* any local IPv4 address, any remote */
+#define STEER_ANY6 0x2	/* any local IPv6 address, any remote */
+#define STEER_LOCAL 0x4 /* flows[] has one with a local address, any remote */
+#define STEER_CONN 0x8	/* flows[] has one with a remote, with or without a local address */
+
+/* Addresses as in base/ipaddr.h (IPv4 is mapped), ports in network order; zero means any. */
+struct steer_key {
+	__u64 local[2];
+	__u64 remote[2];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 zero;
+};
+
+struct steer_flow {
+	struct steer_key key;
+	__u64 used;
+};
+
+struct steer_local {
+	__u64 addr[2];
+	__u64 used;
+};
+
+struct steer_map {
+	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
+	__u32 max_len;		 /* longest frame that fits a UMEM chunk */
+	__u16 mac[3];		 /* of the interface: frames for others pass */
+	__u16 loopback;		 /* "lo": loopback and own addresses are no martians */
+	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
+	struct steer_local locals[STEER_LOCALS];
+	struct steer_flow flows[STEER_FLOWS];
+	/* For the writer only; here, so that a process which takes over after a fork has them. */
+	__u16 local_count[STEER_PORTS];
+	__u16 conn_count[STEER_PORTS];
+};
+
+/* Folded before the multiplication: the busy bits of an IPv4 address are in the upper half of its word. */
+static inline __attribute__((always_inline)) __u64 steer_mix(__u64 h, __u64 word)
+{
+	h ^= word;
+	return (h ^ (h >> 32)) * 0x9e3779b97f4a7c15ull;
+}
+
+static inline __attribute__((always_inline)) __u32 steer_hash_addr(const __u64 *addr)
+{
+	return (__u32)(steer_mix(steer_mix(0, addr[0]), addr[1]) >> 32);
+}
+
+static inline __attribute__((always_inline)) __u32 steer_hash_key(const struct steer_key *key)
+{
+	__u64 h = steer_mix(steer_mix(0, key->local[0]), key->local[1]);
+
+	h = steer_mix(steer_mix(h, key->remote[0]), key->remote[1]);
+	return (__u32)(steer_mix(h, (__u64)key->local_port << 16 | key->remote_port) >> 32);
+}
+
+/* The slot to look at in the @i-th place, in a table of @size. */
+static inline __attribute__((always_inline)) __u32 steer_slot(__u32 hash, __u32 i, __u32 size)
+{
+	__u32 bucket = i < STEER_BUCKET ? hash : hash >> 16;
+
+	return (bucket * STEER_BUCKET + i % STEER_BUCKET) & (size - 1);
+}
+
+#ifndef __bpf__
+#include "nic/nic.h"
+
+/* Prepares zeroed memory for interface @nic whose frames hold at most @max_len bytes of packet. */
+void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len);
+
+/* As nic_ops.steer(); also -EOPNOTSUPP for a multicast address and -EINVAL for mixed families. */
+int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
+
+/* As nic_ops.set_local(). Adding twice is adding once; addresses that never match (multicast) are left out. */
+int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on);
+
+/* As nic_ops.set_lease(). */
+static inline void steer_map_lease(struct steer_map *map, uint64_t until_ns)
+{
+	__atomic_store_n(&map->lease_until, until_ns, __ATOMIC_RELEASE);
+}
+#endif
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steer_rule.h - rule R3: which frames leave the kernel. Compiled into the XDP program and into the loop backend.
+ *
+ * Everything that is not a plain UDP datagram for us is none of our business: tags, options, extension headers,
+ * fragments, lengths that disagree, martians, frames for another station. The kernel gets it and decides.
+ */
+#ifndef NIC_STEER_RULE_H
+#define NIC_STEER_RULE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <stdbool.h>
+
+#include "nic/steer_map.h"
+
+#define STEER_INLINE static inline __attribute__((always_inline))
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define STEER_NET16(x) __builtin_bswap16((__u16)(x))
+#define STEER_MAPPED_WORD 0xffff0000u
+#define STEER_LOOPBACK6_LOW (1ull << 56) /* of ::1 */
+#else
+#define STEER_NET16(x) ((__u16)(x))
+#define STEER_MAPPED_WORD 0x0000ffffu
+#define STEER_LOOPBACK6_LOW 1ull
+#endif
+
+#define STEER_IP_NOT_DF 0xbfff /* reserved bit, more fragments, offset */
+
+STEER_INLINE __u64 steer_pair(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (__u64)second << 32;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
+STEER_INLINE bool steer_for_us(const struct steer_map *map, const struct ethhdr *eth)
+{
+	const __u16 *dest = (const __u16 *)eth->h_dest;
+
+	return dest[0] == map->mac[0] && dest[1] == map->mac[1] && dest[2] == map->mac[2];
+}
+
+/* 0/8, 127/8, multicast, reserved: nothing that comes by wire may carry them. */
+STEER_INLINE bool steer_martian4(__u32 addr)
+{
+	__u8 first = *(const __u8 *)&addr;
+
+	return first == 0 || first == 127 || first >= 224;
+}
+
+STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, const void *end,
+			       struct steer_key *key)
+{
+	const struct ethhdr *eth = data;
+	const struct iphdr *ip = (const void *)(eth + 1);
+	const struct udphdr *udp = (const void *)(ip + 1);
+	__u32 ip_len, udp_len, src, dst;
+
+	if ((const void *)(udp + 1) > end)
+		return false;
+	if (*(const __u8 *)ip != 0x45 || ip->protocol != IPPROTO_UDP ||
+	    (ip->frag_off & STEER_NET16(STEER_IP_NOT_DF)))
+		return false;
+	ip_len = STEER_NET16(ip->tot_len);
+	udp_len = STEER_NET16(udp->len);
+	if (udp_len < sizeof(*udp) || ip_len != udp_len + sizeof(*ip) ||
+	    (const __u8 *)ip + ip_len > (const __u8 *)end)
+		return false;
+	src = ip->saddr;
+	dst = ip->daddr;
+	if (!map->loopback && (steer_martian4(src) || steer_martian4(dst) || src == dst))
+		return false;
+	key->local[0] = 0;
+	key->local[1] = steer_pair(STEER_MAPPED_WORD, dst);
+	key->remote[0] = 0;
+	key->remote[1] = steer_pair(STEER_MAPPED_WORD, src);
+	key->local_port = udp->dest;
+	key->remote_port = udp->source;
+	key->zero = 0;
+	return true;
+}
+
+/*
+ * An upper half of zero: unspecified, loopback, and the IPv4-mapped addresses, which must never be taken for the
+ * IPv4 ones of our tables.
+ */
+STEER_INLINE bool steer_martian6(const struct steer_map *map, __u64 high, __u64 low)
+{
+	if (*(const __u8 *)&high == 0xff)
+		return true;
+	return high == 0 && !(map->loopback && low == STEER_LOOPBACK6_LOW);
+}
+
+STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, const void *end,
+			       struct steer_key *key)
+{
+	const struct ethhdr *eth = data;
+	const struct ipv6hdr *ip = (const void *)(eth + 1);
+	const struct udphdr *udp = (const void *)(ip + 1);
+	const __u32 *src = (const __u32 *)&ip->saddr;
+	const __u32 *dst = (const __u32 *)&ip->daddr;
+	__u32 len;
+
+	if ((const void *)(udp + 1) > end)
+		return false;
+	if ((*(const __u8 *)ip & 0xf0) != 0x60 || ip->nexthdr != IPPROTO_UDP || udp->check == 0)
+		return false;
+	len = STEER_NET16(ip->payload_len);
+	if (len < sizeof(*udp) || udp->len != ip->payload_len ||
+	    (const __u8 *)udp + len > (const __u8 *)end)
+		return false;
+	key->local[0] = steer_pair(dst[0], dst[1]);
+	key->local[1] = steer_pair(dst[2], dst[3]);
+	key->remote[0] = steer_pair(src[0], src[1]);
+	key->remote[1] = steer_pair(src[2], src[3]);
+	key->local_port = udp->dest;
+	key->remote_port = udp->source;
+	key->zero = 0;
+	if (steer_martian6(map, key->local[0], key->local[1]) ||
+	    steer_martian6(map, key->remote[0], key->remote[1]))
+		return false;
+	return map->loopback || key->local[0] != key->remote[0] || key->local[1] != key->remote[1];
+}
+
+/*
+ * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the STEER_* bits of its
+ * port, without those of the other family; 0: not ours.
+ */
+STEER_INLINE __u32 steer_parse(const struct steer_map *map, const void *data, const void *end,
+			       struct steer_key *key)
+{
+	const struct ethhdr *eth = data;
+	__u32 other = STEER_ANY6;
+
+	if ((const void *)(eth + 1) > end)
+		return 0;
+	if (eth->h_proto == STEER_NET16(ETH_P_IP)) {
+		if (!steer_parse4(map, data, end, key))
+			return 0;
+	} else if (eth->h_proto == STEER_NET16(ETH_P_IPV6)) {
+		if (!steer_parse6(map, data, end, key))
+			return 0;
+		other = STEER_ANY4;
+	} else {
+		return 0;
+	}
+	if (!steer_for_us(map, eth))
+		return 0;
+	return map->ports[key->local_port] & ~other;
+}
+
+STEER_INLINE bool steer_is_local(const struct steer_map *map, const __u64 *addr)
+{
+	__u32 hash = steer_hash_addr(addr), i;
+
+	for (i = 0; i < STEER_PROBES; i++) {
+		const struct steer_local *slot = &map->locals[steer_slot(hash, i, STEER_LOCALS)];
+
+		if (slot->used && slot->addr[0] == addr[0] && slot->addr[1] == addr[1])
+			return true;
+	}
+	return false;
+}
+
+STEER_INLINE bool steer_same_key(const struct steer_key *a, const struct steer_key *b)
+{
+	return a->local[0] == b->local[0] && a->local[1] == b->local[1] &&
+	       a->remote[0] == b->remote[0] && a->remote[1] == b->remote[1] &&
+	       a->local_port == b->local_port && a->remote_port == b->remote_port;
+}
+
+STEER_INLINE bool steer_has_flow(const struct steer_map *map, const struct steer_key *key)
+{
+	__u32 hash = steer_hash_key(key), i;
+
+	for (i = 0; i < STEER_PROBES; i++) {
+		const struct steer_flow *slot = &map->flows[steer_slot(hash, i, STEER_FLOWS)];
+
+		if (slot->used && steer_same_key(&slot->key, key))
+			return true;
+	}
+	return false;
+}
+
+/* Is there a flow for @key, whose port has @bits? */
+STEER_INLINE bool steer_match(const struct steer_map *map, const struct steer_key *key, __u32 bits)
+{
+	struct steer_key part = *key;
+	bool local = false;
+
+	if (bits & (STEER_ANY4 | STEER_ANY6 | STEER_CONN))
+		local = steer_is_local(map, key->local);
+	if (local && (bits & (STEER_ANY4 | STEER_ANY6)))
+		return true;
+	if (bits & STEER_CONN) {
+		if (steer_has_flow(map, key))
+			return true;
+		part.local[0] = part.local[1] = 0;
+		if (local && steer_has_flow(map, &part))
+			return true;
+	}
+	if (!(bits & STEER_LOCAL))
+		return false;
+	part.local[0] = key->local[0];
+	part.local[1] = key->local[1];
+	part.remote[0] = part.remote[1] = 0;
+	part.remote_port = 0;
+	return steer_has_flow(map, &part);
+}
+
+#endif

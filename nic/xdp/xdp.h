@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * xdp.h - the AF_XDP backend's own types and seams; nothing outside nic/xdp/ includes it.
+ *
+ * One XSK with its own UMEM per RX queue. A queue's whole state (rings, frame pool, counters) lies in the same
+ * shared mapping as its UMEM, so that a process which takes over after a fork finds it current. What holds kernel
+ * objects alive are the link's and the sockets' descriptors only: all goes when they close.
+ *
+ *   xdp_open.c   open/close, the ops table           xdp_queue.c  one XSK + UMEM: set-up and take-down
+ *   xdp_link.c   what the interface is               xdp_rings.c  data path
+ *   xdp_prog.c   XDP program: load, attach           xdp_steer.c  steering ops and kernel statistics
+ *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
+ */
+#ifndef NIC_XDP_XDP_H
+#define NIC_XDP_XDP_H
+
+#include <stddef.h>
+#include <xdp/xsk.h>
+
+#include "nic/nic.h"
+#include "nic/steer_map.h"
+
+#define XDP_HEADROOM                                                                               \
+	256 /* the kernel's XDP_PACKET_HEADROOM: where it puts packet data in a chunk */
+
+_Static_assert(XDP_HEADROOM >= NIC_FRAME_PRIV,
+	       "the stack's bytes must stay in front of packet data");
+
+struct xdp_queue {
+	struct nic_queue q; /* first: a nic_queue pointer is an xdp_queue pointer */
+	uint8_t *umem;
+	uint32_t *pool; /* stack of free frames, as offsets into umem */
+	uint32_t pool_count;
+	uint32_t pool_keep; /* frames that refilling leaves for transmission */
+	uint32_t tx_out;    /* frames on the TX ring or not yet seen completed */
+	uint32_t tx_lazy;   /* completions are looked at from this many on */
+	uint32_t tx_size;   /* entries of the TX ring; 0: this queue can not send */
+	bool starved;	    /* the fill ring has room that the pool could not fill */
+	struct xsk_ring_cons rx;
+	struct xsk_ring_prod fill;
+	struct xsk_ring_prod tx;
+	struct xsk_ring_cons comp;
+	struct xsk_umem *xsk_umem;
+	struct xsk_socket *xsk;
+	uint32_t frames;
+	size_t map_len;
+	bool zero_copy;
+};
+
+struct xdp_steer;
+
+struct xdp_nic {
+	struct nic nic;	       /* first */
+	struct steer_map *map; /* shared with the XDP program */
+	struct xdp_steer *bpf; /* while opening only: map and program descriptors */
+	int link_fd;
+	bool native; /* driver XDP; else generic */
+	bool loopback;
+	unsigned rx_queues, tx_queues;
+	uint32_t frame_size;
+};
+
+static inline struct xdp_queue *xdp_queue_of(const struct nic_queue *q)
+{
+	return (struct xdp_queue *)(uintptr_t)q;
+}
+
+static inline struct xdp_nic *xdp_nic_of(struct nic *nic)
+{
+	return (struct xdp_nic *)nic;
+}
+
+/* Fills name, index, MAC, MTU, flags, queue counts and frame size of @x. */
+int xdp_link_read(struct xdp_nic *x, struct nic_params *params);
+
+int xdp_prog_load(struct xdp_nic *x, struct nic_params *params);
+int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params);
+
+/* Lets the program redirect frames of RX queue @index to socket @fd. */
+int xdp_prog_add_queue(struct xdp_nic *x, unsigned index, int fd, struct nic_params *params);
+
+/* Gives up what is needed while opening only. */
+void xdp_prog_seal(struct xdp_nic *x);
+void xdp_prog_detach(struct xdp_nic *x);
+
+/* Opens queue @index, zero-copy if @zero_copy and possible. */
+int xdp_queue_open(struct xdp_nic *x, unsigned index, bool zero_copy, struct nic_params *params,
+		   struct xdp_queue **out);
+void xdp_queue_close(struct xdp_queue *x);
+
+/* Data path, xdp_rings.c; see struct nic_ops. */
+void xdp_refill(struct xdp_queue *x);
+unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);
+void xdp_free(struct nic_queue *q, uint8_t *const *data, unsigned n);
+unsigned xdp_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n);
+unsigned xdp_tx_burst(struct nic_queue *q, const struct nic_frame *frames, unsigned n);
+int xdp_tx_kick(struct nic_queue *q);
+int xdp_arm(struct nic_queue *q);
+unsigned xdp_pool_free(const struct nic_queue *q);
+
+/* xdp_steer.c; see struct nic_ops. */
+int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
+int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
+void xdp_set_lease(struct nic *nic, uint64_t until_ns);
+void xdp_stats(struct nic_queue *q);
+
+/* Writes params->why and returns @err. */
+int xdp_why(struct nic_params *params, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* @err came from a call that needs privileges: says which are missing, if that is the reason. */
+int xdp_why_privilege(struct nic_params *params, int err, const char *what);
+
+/* The XDP hook is taken: says by whom. */
+int xdp_why_occupied(const struct xdp_nic *x, struct nic_params *params);
+
+#endif

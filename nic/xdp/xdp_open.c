@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * xdp_open.c - the AF_XDP backend as a whole: opening, closing, and the one symbol that the plugin exports.
+ *
+ * The program is attached before the first queue is bound: that tells at once whether the interface is free, and
+ * some drivers want it in place for zero-copy. It passes everything until it is given flows and a lease.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xdp/libxdp.h>
+
+#include "base/log.h"
+#include "nic/xdp/xdp.h"
+
+#define MIN_RING 64
+#define MAX_RING 16384
+
+/* libbpf and libxdp have one message function per process. */
+static void (*message_sink)(int level, const char *text);
+
+static void forward_message(int level, const char *format, va_list args)
+{
+	char text[512];
+	size_t len;
+
+	if (!message_sink)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	len = strcspn(text, "\n");
+	text[len] = '\0';
+	message_sink(level, text);
+}
+
+/* What these libraries call a warning often is an attempt that we expected to fail; `why` tells what matters. */
+static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level != LIBBPF_DEBUG)
+		forward_message(level == LIBBPF_WARN ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, format,
+				args);
+	return 0;
+}
+
+static int libxdp_message(enum libxdp_print_level level, const char *format, va_list args)
+{
+	if (level != LIBXDP_DEBUG)
+		forward_message(level == LIBXDP_WARN ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, format,
+				args);
+	return 0;
+}
+
+static bool is_ring_size(unsigned n)
+{
+	return n >= MIN_RING && n <= MAX_RING && (n & (n - 1)) == 0;
+}
+
+static int check_params(struct nic_params *params, uint32_t frame_size)
+{
+	if (!is_ring_size(params->rx_ring) || !is_ring_size(params->tx_ring))
+		return xdp_why(params, -EINVAL,
+			       "ring sizes %u and %u: powers of two from %d to %d are possible",
+			       params->rx_ring, params->tx_ring, MIN_RING, MAX_RING);
+	if (params->frames <= params->rx_ring + params->tx_ring ||
+	    params->frames > UINT32_MAX / frame_size)
+		return xdp_why(params, -EINVAL, "%u frames: from %u to %u are possible",
+			       params->frames, params->rx_ring + params->tx_ring + 1,
+			       UINT32_MAX / frame_size);
+	return 0;
+}
+
+static int open_queues(struct xdp_nic *x, struct nic_params *params)
+{
+	unsigned count = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
+	bool zero_copy = x->native;
+	struct xdp_queue *queue;
+	int err;
+
+	for (unsigned i = 0; i < count; i++) {
+		err = xdp_queue_open(x, i, zero_copy, params, &queue);
+		if (err < 0)
+			return err;
+		x->nic.queues[x->nic.queue_count++] = &queue->q;
+		err = xdp_prog_add_queue(x, i, queue->q.fd, params);
+		if (err < 0)
+			return err;
+		zero_copy = queue->zero_copy;
+	}
+	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s",
+		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic");
+	return 0;
+}
+
+static void xdp_close(struct nic *nic)
+{
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	if (x->map)
+		steer_map_lease(x->map, 0);
+	while (nic->queue_count > 0)
+		xdp_queue_close(xdp_queue_of(nic->queues[--nic->queue_count]));
+	xdp_prog_detach(x);
+	free(x);
+}
+
+static int xdp_open(struct nic_params *params, struct nic **out);
+
+static const struct nic_ops xdp_ops = {
+	.name = "xdp",
+	.open = xdp_open,
+	.close = xdp_close,
+	.rx_burst = xdp_rx_burst,
+	.free = xdp_free,
+	.tx_alloc = xdp_tx_alloc,
+	.tx_burst = xdp_tx_burst,
+	.tx_kick = xdp_tx_kick,
+	.arm = xdp_arm,
+	.pool_free = xdp_pool_free,
+	.steer = xdp_flow,
+	.set_local = xdp_set_local,
+	.set_lease = xdp_set_lease,
+	.stats = xdp_stats,
+};
+
+static int open_steps(struct xdp_nic *x, struct nic_params *params)
+{
+	int err = xdp_link_read(x, params);
+
+	if (err == 0)
+		err = check_params(params, x->frame_size);
+	if (err == 0)
+		err = xdp_prog_load(x, params);
+	if (err == 0)
+		err = xdp_prog_attach(x, params);
+	if (err == 0)
+		err = open_queues(x, params);
+	return err;
+}
+
+static int xdp_open(struct nic_params *params, struct nic **out)
+{
+	struct xdp_nic *x = calloc(1, sizeof(*x));
+	int err;
+
+	if (!x)
+		return xdp_why(params, -ENOMEM, "out of memory");
+	x->nic.ops = &xdp_ops;
+	x->link_fd = -1;
+	message_sink = params->log;
+	libbpf_set_print(libbpf_message);
+	libxdp_set_print(libxdp_message);
+	err = open_steps(x, params);
+	if (err < 0) {
+		xdp_close(&x->nic);
+		return err;
+	}
+	xdp_prog_seal(x);
+	*out = &x->nic;
+	return 0;
+}
+
+__attribute__((visibility("default"))) const struct nic_ops *kbaccel_nic_backend(unsigned abi);
+
+const struct nic_ops *kbaccel_nic_backend(unsigned abi)
+{
+	return abi == NIC_ABI ? &xdp_ops : NULL;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * xdp_queue.c - one queue: its memory, its UMEM, its XSK, and the end of all three.
+ *
+ * One shared mapping holds the frames, then struct xdp_queue, then the pool's stack.
+ */
+#define _GNU_SOURCE
+#include "nic/xdp/xdp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/rawcall.h"
+
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
+#endif
+
+#define TX_BUDGET 256
+
+static struct xdp_queue *map_queue(const struct xdp_nic *nic, const struct nic_params *params)
+{
+	size_t umem_len = (size_t)params->frames * nic->frame_size;
+	size_t len = umem_len + sizeof(struct xdp_queue) + params->frames * sizeof(uint32_t);
+	uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct xdp_queue *x;
+
+	if (mem == MAP_FAILED)
+		return NULL;
+	x = (struct xdp_queue *)(mem + umem_len);
+	x->umem = mem;
+	x->map_len = len;
+	x->frames = params->frames;
+	x->pool = (uint32_t *)(x + 1);
+	for (uint32_t i = 0; i < x->frames; i++)
+		x->pool[i] = (x->frames - 1 - i) * nic->frame_size;
+	x->pool_count = x->frames;
+	x->pool_keep = x->frames / 8 < NIC_BURST ? x->frames / 8 : NIC_BURST;
+	return x;
+}
+
+static int create_umem(struct xdp_queue *x, const struct xdp_nic *nic, struct nic_params *params)
+{
+	struct xsk_umem_config config = {
+		.fill_size = params->rx_ring,
+		.comp_size = params->tx_ring,
+		.frame_size = nic->frame_size,
+	};
+	uint64_t len = (uint64_t)x->frames * nic->frame_size;
+	int err = xsk_umem__create(&x->xsk_umem, x->umem, len, &x->fill, &x->comp, &config);
+
+	if (err == -EPERM || err == -EACCES)
+		return xdp_why_privilege(params, err, "can not create an AF_XDP socket");
+	if (err == -ENOBUFS || err == -ENOMEM)
+		return xdp_why(params, err,
+			       "can not lock %llu kB of frame memory for queue %u of %s (%s): "
+			       "`ulimit -l unlimited` or LimitMEMLOCK=infinity, or CAP_IPC_LOCK, or "
+			       "lower KBACCEL_FRAMES",
+			       (unsigned long long)len >> 10, x->q.index, nic->nic.ifname,
+			       strerror(-err));
+	if (err < 0)
+		return xdp_why(params, -EOPNOTSUPP,
+			       "can not set up AF_XDP memory (%s): Linux 5.18 or newer with "
+			       "CONFIG_XDP_SOCKETS is needed",
+			       strerror(-err));
+	return 0;
+}
+
+static int create_socket(struct xdp_queue *x, const struct xdp_nic *nic, uint16_t bind_flags,
+			 const struct nic_params *params)
+{
+	struct xsk_socket_config config = {
+		.rx_size = params->rx_ring,
+		.tx_size = params->tx_ring,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = bind_flags | XDP_USE_NEED_WAKEUP,
+	};
+	bool sends = !(nic->nic.flags & NIC_F_RX_ONLY) && x->q.index < nic->tx_queues;
+
+	x->tx_size = sends ? params->tx_ring : 0;
+	x->tx_lazy = x->tx_size / 2 < NIC_BURST ? x->tx_size / 2 : NIC_BURST;
+	return xsk_socket__create(&x->xsk, nic->nic.ifname, x->q.index, x->xsk_umem, &x->rx,
+				  sends ? &x->tx : NULL, &config);
+}
+
+static int why_bind(const struct xdp_nic *nic, unsigned index, int err, struct nic_params *params)
+{
+	const char *ifname = nic->nic.ifname;
+
+	if (err == -EBUSY)
+		return xdp_why(params, err,
+			       "queue %u of %s is in use by another AF_XDP program: stop it, or "
+			       "choose another interface (KBACCEL_INTERFACE)",
+			       index, ifname);
+	if (err == -ENETDOWN)
+		return xdp_why(params, err, "%s is down: ip link set dev %s up", ifname, ifname);
+	if (err == -EPERM || err == -EACCES)
+		return xdp_why_privilege(params, err, "can not bind an AF_XDP socket");
+	if (err == -ENOMEM || err == -ENOBUFS)
+		return xdp_why(params, err,
+			       "no memory for the rings of queue %u of %s: lower "
+			       "KBACCEL_RX_RING and KBACCEL_TX_RING",
+			       index, ifname);
+	return xdp_why(params, -EOPNOTSUPP,
+		       "%s refuses an AF_XDP socket on queue %u (%s): choose another interface "
+		       "(KBACCEL_INTERFACE)",
+		       ifname, index, strerror(-err));
+}
+
+/* A failed bind leaves the UMEM's socket half set up, so each try has its own. */
+static int try_bind(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_copy,
+		    struct nic_params *params, int *bind_err)
+{
+	int err = create_umem(x, nic, params);
+
+	*bind_err = 0;
+	if (err < 0)
+		return err;
+	err = create_socket(x, nic, zero_copy ? XDP_ZEROCOPY : XDP_COPY, params);
+	if (err == 0)
+		return 0;
+	x->xsk = NULL;
+	xsk_umem__delete(x->xsk_umem);
+	x->xsk_umem = NULL;
+	*bind_err = err;
+	return err;
+}
+
+static int bind_queue(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_copy,
+		      struct nic_params *params)
+{
+	int bind_err, err;
+
+	x->zero_copy = zero_copy;
+	err = try_bind(x, nic, zero_copy, params, &bind_err);
+	if (bind_err && bind_err != -EBUSY && zero_copy) {
+		x->zero_copy = false;
+		err = try_bind(x, nic, false, params, &bind_err);
+	}
+	return bind_err ? why_bind(nic, x->q.index, bind_err, params) : err;
+}
+
+/* Frames on their way count against the send buffer; the TX ring is the limit that is meant. Both are optional. */
+static void raise_limits(const struct xdp_queue *x)
+{
+	int sndbuf = (int)(x->tx_size * x->q.frame_size);
+	int budget = x->tx_size < TX_BUDGET ? (int)x->tx_size : TX_BUDGET;
+
+	rawcall6(SYS_setsockopt, x->q.fd, SOL_SOCKET, SO_SNDBUFFORCE, (long)&sndbuf, sizeof(sndbuf),
+		 0);
+	rawcall6(SYS_setsockopt, x->q.fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, (long)&budget,
+		 sizeof(budget), 0);
+}
+
+int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct nic_params *params,
+		   struct xdp_queue **out)
+{
+	struct xdp_queue *x = map_queue(nic, params);
+	int err;
+
+	if (!x)
+		return xdp_why(params, -ENOMEM,
+			       "no memory for %u frames: free some or lower KBACCEL_FRAMES",
+			       params->frames);
+	x->q.nic = &nic->nic;
+	x->q.index = (uint16_t)index;
+	x->q.frame_size = nic->frame_size;
+	x->q.fd = -1;
+	err = bind_queue(x, nic, zero_copy, params);
+	if (err < 0) {
+		xdp_queue_close(x);
+		return err;
+	}
+	x->q.fd = xsk_socket__fd(x->xsk);
+	rawcall6(SYS_fcntl, x->q.fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
+	if (x->tx_size)
+		raise_limits(x);
+	xdp_refill(x);
+	*out = x;
+	return 0;
+}
+
+void xdp_queue_close(struct xdp_queue *x)
+{
+	if (x->xsk)
+		xsk_socket__delete(x->xsk);
+	if (x->xsk_umem)
+		xsk_umem__delete(x->xsk_umem);
+	munmap(x->umem, x->map_len);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_steer.c - steering: plain stores into the tables that the XDP program reads; and what the kernel lost. */
+#include <linux/if_xdp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/rawcall.h"
+#include "nic/xdp/xdp.h"
+
+int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
+{
+	return steer_map_flow(xdp_nic_of(nic)->map, flow, on);
+}
+
+int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
+{
+	return steer_map_local(xdp_nic_of(nic)->map, addr, on);
+}
+
+void xdp_set_lease(struct nic *nic, uint64_t until_ns)
+{
+	steer_map_lease(xdp_nic_of(nic)->map, until_ns);
+}
+
+void xdp_stats(struct nic_queue *q)
+{
+	struct xdp_statistics kernel;
+	socklen_t len = sizeof(kernel);
+
+	memset(&kernel, 0, sizeof(kernel));
+	if (rawcall6(SYS_getsockopt, q->fd, SOL_XDP, XDP_STATISTICS, (long)&kernel, (long)&len, 0) <
+	    0)
+		return;
+	q->stats.rx_ring_full = kernel.rx_ring_full;
+	q->stats.rx_no_frame = kernel.rx_fill_ring_empty_descs;
+	q->stats.rx_dropped = kernel.rx_dropped + kernel.rx_invalid_descs;
+}

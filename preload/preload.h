@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * preload.h - shared by the files that define the intercepted calls.
+ *
+ * Each call is a few lines: look the descriptor up; if it is not an accelerated socket, the next definition of
+ * the call answers; otherwise the stack does, and its -errno becomes the program's errno. This is the only layer
+ * that sets errno, and a call that succeeds leaves it as it was.
+ */
+#ifndef PRELOAD_PRELOAD_H
+#define PRELOAD_PRELOAD_H
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/real.h"
+#include "stack/fdtable.h"
+#include "stack/sock.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define EXPORT_ALIAS(name) __attribute__((visibility("default"), alias(#name)))
+
+/* glibc's answer to a fortified call whose buffer is too small: it ends the program. */
+extern void __chk_fail(void) __attribute__((noreturn));
+
+/* The socket of @fd if the stack has a say in it, with a reference; else NULL. */
+static inline struct sock *fast_sock(int fd)
+{
+	struct sock *s = fdtable_sock(fd);
+
+	if (__builtin_expect(!s, 1) || sock_is_fast(s))
+		return s;
+	sock_put(s);
+	return NULL;
+}
+
+/* Ends a call on @s: the stack's answer @r in libc's form. @saved: errno when the call began. */
+static inline ssize_t finish(struct sock *s, ssize_t r, int saved)
+{
+	sock_put(s);
+	errno = r < 0 ? (int)-r : saved;
+	return r < 0 ? -1 : r;
+}
+
+#endif

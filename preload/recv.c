@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* recv.c - the receive calls. */
+#include <string.h>
+
+#include "preload/preload.h"
+#include "stack/usermem.h"
+
+static ssize_t receive_into(struct sock *s, int fd, void *buf, size_t len, int flags)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return sock_recvmsg(s, fd, &msg, flags);
+}
+
+static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int flags,
+			    struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_name = addr, .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
+
+	if (!usermem_readable(addrlen, sizeof(*addrlen)))
+		return -EFAULT;
+	msg.msg_namelen = *addrlen;
+	if ((int)*addrlen < 0)
+		return -EINVAL;
+	r = sock_recvmsg(s, fd, &msg, flags);
+	if (r >= 0) {
+		if (!usermem_writable(addrlen, sizeof(*addrlen)))
+			return -EFAULT;
+		*addrlen = msg.msg_namelen;
+	}
+	return r;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return real.recv(fd, buf, len, flags);
+	saved = errno;
+	return finish(s, receive_into(s, fd, buf, len, flags), saved);
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
+			socklen_t *addrlen)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return real.recvfrom(fd, buf, len, flags, addr, addrlen);
+	saved = errno;
+	if (!addr)
+		return finish(s, receive_into(s, fd, buf, len, flags), saved);
+	return finish(s, receive_from(s, fd, buf, len, flags, addr, addrlen), saved);
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return real.recvmsg(fd, msg, flags);
+	saved = errno;
+	return finish(s, sock_recvmsg(s, fd, msg, flags), saved);
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return real.recvmmsg(fd, vec, n, flags, timeout);
+	saved = errno;
+	return (int)finish(s, sock_recvmmsg(s, fd, vec, n, flags, timeout), saved);
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	struct sock *s = fast_sock(fd);
+	struct iovec iov = { buf, len };
+	int saved;
+
+	if (!s)
+		return real.read(fd, buf, len);
+	saved = errno;
+	return finish(s, sock_readv(s, fd, &iov, 1), saved);
+}
+
+EXPORT_ALIAS(read) ssize_t __read(int fd, void *buf, size_t len);
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return real.readv(fd, iov, n);
+	saved = errno;
+	return finish(s, sock_readv(s, fd, iov, n), saved);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags, struct sockaddr *addr,
+		       socklen_t *addrlen);
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+	if (len > room)
+		__chk_fail();
+	return read(fd, buf, len);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	if (len > room)
+		__chk_fail();
+	return recv(fd, buf, len, flags);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
+			      struct sockaddr *addr, socklen_t *addrlen)
+{
+	if (len > room)
+		__chk_fail();
+	return recvfrom(fd, buf, len, flags, addr, addrlen);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* send.c - the send calls. */
+#include "preload/preload.h"
+
+/* The kernel bound a socket that was not bound when it first sent: the port it got may be a chosen one. */
+static ssize_t follow_implicit_bind(int fd, ssize_t r)
+{
+	int saved = errno;
+	struct sock *s;
+
+	if (__builtin_expect(!fdtable_peek(fd), 1) || r < 0 || !(s = fdtable_sock(fd)))
+		return r;
+	if (s->state == SOCK_IDLE && !s->local_port)
+		sock_bound(s, fd);
+	return finish(s, r, saved);
+}
+
+static ssize_t send_from(struct sock *s, int fd, const void *buf, size_t len, int flags,
+			 const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct iovec iov = { (void *)buf, len };
+	struct msghdr msg = {
+		.msg_name = (void *)addr, .msg_namelen = addrlen, .msg_iov = &iov, .msg_iovlen = 1
+	};
+
+	return sock_sendmsg(s, fd, &msg, flags);
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return follow_implicit_bind(fd, real.send(fd, buf, len, flags));
+	saved = errno;
+	return finish(s, send_from(s, fd, buf, len, flags, NULL, 0), saved);
+}
+
+EXPORT_ALIAS(send) ssize_t __send(int fd, const void *buf, size_t len, int flags);
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
+		      socklen_t addrlen)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return follow_implicit_bind(fd, real.sendto(fd, buf, len, flags, addr, addrlen));
+	saved = errno;
+	return finish(s, send_from(s, fd, buf, len, flags, addr, addrlen), saved);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return follow_implicit_bind(fd, real.sendmsg(fd, msg, flags));
+	saved = errno;
+	return finish(s, sock_sendmsg(s, fd, msg, flags), saved);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return (int)follow_implicit_bind(fd, real.sendmmsg(fd, vec, n, flags));
+	saved = errno;
+	return (int)finish(s, sock_sendmmsg(s, fd, vec, n, flags), saved);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	struct sock *s = fast_sock(fd);
+	int saved;
+
+	if (!s)
+		return follow_implicit_bind(fd, real.write(fd, buf, len));
+	saved = errno;
+	return finish(s, send_from(s, fd, buf, len, 0, NULL, 0), saved);
+}
+
+EXPORT_ALIAS(write) ssize_t __write(int fd, const void *buf, size_t len);
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	struct sock *s = fast_sock(fd);
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
+	int saved;
+
+	if (!s)
+		return follow_implicit_bind(fd, real.writev(fd, iov, n));
+	saved = errno;
+	if (n <= 0 || n > 1024) { /* the kernel has its own error for each call */
+		ssize_t r = real.writev(fd, iov, n);
+
+		sock_put(s);
+		return r;
+	}
+	return finish(s, sock_sendmsg(s, fd, &msg, 0), saved);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * syscall.c - syscall(2): some programs make their socket calls by number. Numbers of intercepted calls go to
+ * the interceptors above; all others to the kernel with six arguments, as libc does it.
+ */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fds.h"
+#include "preload/preload.h"
+
+struct args {
+	long v[6];
+};
+
+#define A(i, type) ((type)a->v[i])
+
+/* Raw pselect6 and ppoll take the size of the mask, which is not libc's: kernel masks have 8 bytes. */
+static const sigset_t *mask_of(const long *raw, sigset_t *copy)
+{
+	if (!raw)
+		return NULL;
+	sigemptyset(copy);
+	__builtin_memcpy(copy, raw, 8);
+	return copy;
+}
+
+static bool receive(long nr, const struct args *a, long *r)
+{
+	switch (nr) {
+	case SYS_recvfrom:
+		*r = recvfrom(A(0, int), A(1, void *), A(2, size_t), A(3, int),
+			      A(4, struct sockaddr *), A(5, socklen_t *));
+		return true;
+	case SYS_recvmsg:
+		*r = recvmsg(A(0, int), A(1, struct msghdr *), A(2, int));
+		return true;
+	case SYS_recvmmsg:
+		*r = recvmmsg(A(0, int), A(1, struct mmsghdr *), A(2, unsigned), A(3, int),
+			      A(4, struct timespec *));
+		return true;
+	case SYS_read:
+		*r = read(A(0, int), A(1, void *), A(2, size_t));
+		return true;
+	case SYS_readv:
+		*r = readv(A(0, int), A(1, const struct iovec *), A(2, int));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool transmit(long nr, const struct args *a, long *r)
+{
+	switch (nr) {
+	case SYS_sendto:
+		*r = sendto(A(0, int), A(1, const void *), A(2, size_t), A(3, int),
+			    A(4, const struct sockaddr *), A(5, socklen_t));
+		return true;
+	case SYS_sendmsg:
+		*r = sendmsg(A(0, int), A(1, const struct msghdr *), A(2, int));
+		return true;
+	case SYS_sendmmsg:
+		*r = sendmmsg(A(0, int), A(1, struct mmsghdr *), A(2, unsigned), A(3, int));
+		return true;
+	case SYS_write:
+		*r = write(A(0, int), A(1, const void *), A(2, size_t));
+		return true;
+	case SYS_writev:
+		*r = writev(A(0, int), A(1, const struct iovec *), A(2, int));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool configure(long nr, const struct args *a, long *r)
+{
+	switch (nr) {
+	case SYS_socket:
+		*r = socket(A(0, int), A(1, int), A(2, int));
+		return true;
+	case SYS_bind:
+		*r = bind(A(0, int), A(1, const struct sockaddr *), A(2, socklen_t));
+		return true;
+	case SYS_connect:
+		*r = connect(A(0, int), A(1, const struct sockaddr *), A(2, socklen_t));
+		return true;
+	case SYS_setsockopt:
+		*r = setsockopt(A(0, int), A(1, int), A(2, int), A(3, const void *), A(4, socklen_t));
+		return true;
+	case SYS_ioctl:
+		*r = ioctl(A(0, int), A(1, unsigned long), A(2, void *));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool descriptors(long nr, const struct args *a, long *r)
+{
+	switch (nr) {
+	case SYS_close:
+		*r = close(A(0, int));
+		return true;
+	case SYS_close_range:
+		*r = close_range(A(0, unsigned), A(1, unsigned), A(2, int));
+		return true;
+	case SYS_dup:
+		*r = dup(A(0, int));
+		return true;
+#ifdef SYS_dup2
+	case SYS_dup2:
+		*r = dup2(A(0, int), A(1, int));
+		return true;
+#endif
+	case SYS_dup3:
+		*r = dup3(A(0, int), A(1, int), A(2, int));
+		return true;
+	case SYS_fcntl:
+		*r = fcntl(A(0, int), A(1, int), A(2, void *));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool waiting(long nr, const struct args *a, long *r)
+{
+	sigset_t mask;
+
+	switch (nr) {
+#ifdef SYS_poll
+	case SYS_poll:
+		*r = poll(A(0, struct pollfd *), A(1, nfds_t), A(2, int));
+		return true;
+#endif
+	case SYS_ppoll:
+		*r = ppoll(A(0, struct pollfd *), A(1, nfds_t), A(2, const struct timespec *),
+			   mask_of(A(3, const long *), &mask));
+		return true;
+#ifdef SYS_select
+	case SYS_select:
+		*r = select(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *),
+			    A(4, struct timeval *));
+		return true;
+#endif
+#ifdef SYS_epoll_create
+	case SYS_epoll_create:
+		*r = epoll_create(A(0, int));
+		return true;
+#endif
+	case SYS_epoll_create1:
+		*r = epoll_create1(A(0, int));
+		return true;
+	case SYS_epoll_ctl:
+		*r = epoll_ctl(A(0, int), A(1, int), A(2, int), A(3, struct epoll_event *));
+		return true;
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+		*r = epoll_wait(A(0, int), A(1, struct epoll_event *), A(2, int), A(3, int));
+		return true;
+#endif
+	case SYS_epoll_pwait:
+		*r = epoll_pwait(A(0, int), A(1, struct epoll_event *), A(2, int), A(3, int),
+				 mask_of(A(4, const long *), &mask));
+		return true;
+	case SYS_epoll_pwait2:
+		*r = epoll_pwait2(A(0, int), A(1, struct epoll_event *), A(2, int),
+				  A(3, const struct timespec *), mask_of(A(4, const long *), &mask));
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* libbpf makes its descriptors by number: those of ours are kept out of the program's way. */
+static long keep_ours(long nr, long r)
+{
+	return fds_inside && nr == SYS_bpf && r > 2 ? fds_keep((int)r) : r;
+}
+
+EXPORT long syscall(long number, ...)
+{
+	struct args a;
+	va_list ap;
+	long r;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a.v[i] = va_arg(ap, long);
+	va_end(ap);
+	if ((fdtable_used || number == SYS_socket || number == SYS_close) && !fds_inside &&
+	    (receive(number, &a, &r) || transmit(number, &a, &r) || configure(number, &a, &r) ||
+	     descriptors(number, &a, &r) || waiting(number, &a, &r)))
+		return r;
+	r = real.syscall(number, a.v[0], a.v[1], a.v[2], a.v[3], a.v[4], a.v[5]);
+	return keep_ours(number, r);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* wait.c - poll, select and epoll. */
+#include <time.h>
+
+/* libc declares poll() as only writing its array; it is read first, of course. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#include "base/clock.h"
+#include "preload/preload.h"
+#include "stack/epoll.h"
+#include "stack/pollset.h"
+#include "stack/usermem.h"
+#include "stack/wait.h"
+
+static int result(int r, int saved)
+{
+	errno = r < 0 ? -r : saved;
+	return r < 0 ? -1 : r;
+}
+
+/* Milliseconds as poll() and epoll_wait() take them: negative waits for ever. */
+static uint64_t deadline_ms(int timeout)
+{
+	return timeout < 0 ? WAIT_FOREVER : timeout == 0 ? 0 : wait_deadline((uint64_t)timeout * NSEC_PER_MSEC);
+}
+
+/* False: no valid time; the kernel says what it thinks of it. */
+static bool deadline_ts(const struct timespec *ts, uint64_t *deadline)
+{
+	*deadline = WAIT_FOREVER;
+	if (!ts)
+		return true;
+	if (!usermem_readable(ts, sizeof(*ts)) || ts->tv_sec < 0 ||
+	    (unsigned long)ts->tv_nsec >= NSEC_PER_SEC)
+		return false;
+	*deadline = 0;
+	if (ts->tv_sec || ts->tv_nsec)
+		*deadline = (uint64_t)ts->tv_sec > WAIT_FOREVER / NSEC_PER_SEC / 2
+				    ? WAIT_FOREVER
+				    : wait_deadline((uint64_t)ts->tv_sec * NSEC_PER_SEC +
+						    (uint64_t)ts->tv_nsec);
+	return true;
+}
+
+EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	int saved = errno;
+
+	if (!poll_is_fast(fds, n))
+		return real.poll(fds, n, timeout);
+	return result(poll_wait(fds, n, deadline_ms(timeout), NULL), saved);
+}
+
+EXPORT_ALIAS(poll) int __poll(struct pollfd *fds, nfds_t n, int timeout);
+
+EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	uint64_t deadline;
+	int saved = errno;
+
+	if (!poll_is_fast(fds, n) || !deadline_ts(timeout, &deadline))
+		return real.ppoll(fds, n, timeout, mask);
+	return result(poll_wait(fds, n, deadline, mask), saved);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+		size_t room);
+
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		__chk_fail();
+	return poll(fds, n, timeout);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		       const sigset_t *mask, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		__chk_fail();
+	return ppoll(fds, n, timeout, mask);
+}
+
+/* Linux's select() leaves the time that was not slept in its argument. */
+static void write_back(struct timeval *timeout, uint64_t deadline)
+{
+	uint64_t now = clock_ns(), left = deadline > now ? deadline - now : 0;
+
+	if (!timeout || !usermem_writable(&timeout->tv_usec, sizeof(timeout->tv_usec)))
+		return;
+	timeout->tv_sec = (time_t)(left / NSEC_PER_SEC);
+	timeout->tv_usec = (suseconds_t)(left % NSEC_PER_SEC / NSEC_PER_USEC);
+}
+
+EXPORT int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)
+{
+	uint64_t deadline = WAIT_FOREVER;
+	int saved = errno, r;
+
+	if (!select_is_fast(n, rd, wr, ex) ||
+	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
+			 timeout->tv_usec < 0)))
+		return real.select(n, rd, wr, ex, timeout);
+	if (timeout)
+		deadline = !timeout->tv_sec && !timeout->tv_usec ? 0
+			   : (uint64_t)timeout->tv_sec > WAIT_FOREVER / NSEC_PER_SEC / 2
+				   ? WAIT_FOREVER
+				   : wait_deadline((uint64_t)timeout->tv_sec * NSEC_PER_SEC +
+						   (uint64_t)timeout->tv_usec * NSEC_PER_USEC);
+	r = select_wait(n, rd, wr, ex, deadline, NULL);
+	if (deadline != WAIT_FOREVER)
+		write_back(timeout, deadline);
+	return result(r, saved);
+}
+
+EXPORT_ALIAS(select)
+int __select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout);
+
+EXPORT int pselect(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct timespec *timeout,
+		   const sigset_t *mask)
+{
+	uint64_t deadline;
+	int saved = errno;
+
+	if (!select_is_fast(n, rd, wr, ex) || !deadline_ts(timeout, &deadline))
+		return real.pselect(n, rd, wr, ex, timeout, mask);
+	return result(select_wait(n, rd, wr, ex, deadline, mask), saved);
+}
+
+static int epoll_made(int epfd)
+{
+	if (epfd >= 0)
+		epoll_created(epfd);
+	return epfd;
+}
+
+EXPORT int epoll_create(int size)
+{
+	return epoll_made(real.epoll_create(size));
+}
+
+EXPORT int epoll_create1(int flags)
+{
+	return epoll_made(real.epoll_create1(flags));
+}
+
+/* A set that was made before the library was there, or by a call it does not see, is taken up when it matters. */
+static struct epoll_set *set_of(int epfd, bool wanted)
+{
+	struct epoll_set *ep = fdtable_epoll(epfd);
+
+	if (ep || !wanted)
+		return ep;
+	epoll_created(epfd);
+	ep = fdtable_epoll(epfd);
+	if (ep) {
+		epoll_changed(ep, EPOLL_CTL_ADD, -1, NULL, NULL, NULL);
+	}
+	return ep;
+}
+
+static void follow_change(int epfd, int op, int fd, const struct epoll_event *event)
+{
+	struct sock *s = fdtable_sock(fd);
+	struct epoll_set *child = s ? NULL : fdtable_epoll(fd);
+	struct epoll_set *ep = set_of(epfd, s || child);
+
+	if (ep) {
+		epoll_changed(ep, op, fd, event, s, child);
+		epoll_put(ep);
+	}
+	if (s)
+		sock_put(s);
+	if (child)
+		epoll_put(child);
+}
+
+EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int r = real.epoll_ctl(epfd, op, fd, event), saved = errno;
+
+	if (r == 0 && fdtable_used) {
+		follow_change(epfd, op, fd, event);
+		errno = saved;
+	}
+	return r;
+}
+
+/* The set of @epfd if the stack has a say in it, with a reference. */
+static struct epoll_set *fast_set(int epfd, int max)
+{
+	struct epoll_set *ep = fdtable_epoll(epfd);
+
+	if (!ep)
+		return NULL;
+	if (max > 0 && epoll_is_fast(ep))
+		return ep;
+	epoll_put(ep);
+	return NULL;
+}
+
+static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		     uint64_t deadline, const sigset_t *mask)
+{
+	int saved = errno, r = epoll_wait_set(ep, epfd, events, max, deadline, mask);
+
+	epoll_put(ep);
+	return result(r, saved);
+}
+
+EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
+{
+	struct epoll_set *ep = fast_set(epfd, max);
+
+	if (!ep)
+		return real.epoll_wait(epfd, events, max, timeout);
+	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), NULL);
+}
+
+EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
+		       const sigset_t *mask)
+{
+	struct epoll_set *ep = fast_set(epfd, max);
+
+	if (!ep)
+		return real.epoll_pwait(epfd, events, max, timeout, mask);
+	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), mask);
+}
+
+EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
+			const struct timespec *timeout, const sigset_t *mask)
+{
+	struct epoll_set *ep = fast_set(epfd, max);
+	uint64_t deadline;
+
+	if (!ep)
+		return real.epoll_pwait2(epfd, events, max, timeout, mask);
+	if (!deadline_ts(timeout, &deadline)) {
+		epoll_put(ep);
+		return real.epoll_pwait2(epfd, events, max, timeout, mask);
+	}
+	return wait_fast(ep, epfd, events, max, deadline, mask);
+}

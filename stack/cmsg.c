@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmsg.c - what comes along with a received datagram: the sender's name and control messages (contract in sock.h).
+ *
+ * Order, sizes and conditions are the kernel's: net/socket.c __sock_recv_timestamp() and sock_recv_drops(), then
+ * net/ipv4/ip_sockglue.c ip_cmsg_recv_offset() or net/ipv6/datagram.c ip6_datagram_recv_ctl(); truncation as
+ * net/core/scm.c put_cmsg().
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "stack/sock.h"
+#include "stack/sockname.h"
+#include "stack/usermem.h"
+
+#define TIMESTAMP_OLD 29
+#define TIMESTAMPNS_OLD 35
+#define TIMESTAMPING_OLD 37
+#define TIMESTAMP_NEW 63
+#define TIMESTAMPNS_NEW 64
+
+/* The control buffer being filled. */
+struct writer {
+	struct msghdr *msg;
+	uint8_t *at;
+	size_t room;
+	int err;
+};
+
+static void put(struct writer *w, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr head = { .cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len) };
+	size_t step;
+
+	if (w->err)
+		return;
+	if (w->room < sizeof(head)) {
+		w->msg->msg_flags |= MSG_CTRUNC;
+		return;
+	}
+	if (w->room < head.cmsg_len) {
+		w->msg->msg_flags |= MSG_CTRUNC;
+		head.cmsg_len = w->room;
+	}
+	if (!usermem_writable(w->at, head.cmsg_len)) {
+		w->err = -EFAULT;
+		return;
+	}
+	memcpy(w->at, &head, sizeof(head));
+	memcpy(w->at + sizeof(head), data, head.cmsg_len - sizeof(head));
+	step = CMSG_SPACE(len) < w->room ? CMSG_SPACE(len) : w->room;
+	w->at += step;
+	w->room -= step;
+}
+
+static void put_int(struct writer *w, int level, int type, int value)
+{
+	put(w, level, type, &value, sizeof(value));
+}
+
+static void put_stamp(struct writer *w, const struct sock *s, uint64_t ns)
+{
+	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+	struct timeval tv = { ts.tv_sec, ts.tv_nsec / 1000 };
+	struct timespec three[3] = { ts, { 0, 0 }, { 0, 0 } };
+	bool new_form = s->want & WANT_TIME_NEW;
+
+	if (s->want & WANT_TIMESTAMPNS)
+		put(w, SOL_SOCKET, new_form ? TIMESTAMPNS_NEW : TIMESTAMPNS_OLD, &ts, sizeof(ts));
+	else if (s->want & WANT_TIMESTAMP)
+		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
+	if (s->want & WANT_TIMESTAMPING)
+		put(w, SOL_SOCKET, TIMESTAMPING_OLD, three, sizeof(three));
+}
+
+static void put_pktinfo(struct writer *w, const struct dgram *d)
+{
+	struct ipaddr to = dgram_destination(d);
+	struct in_pktinfo info = { .ipi_ifindex = d->ifindex };
+
+	info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ipaddr_v4(&to);
+	put(w, SOL_IP, IP_PKTINFO, &info, sizeof(info));
+}
+
+static void put_original(struct writer *w, const struct dgram *d, int family)
+{
+	struct ipaddr to = dgram_destination(d);
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	len = sockname_build(family, &ss, &to, dgram_destination_port(d), (uint32_t)d->ifindex);
+	if (family == AF_INET)
+		put(w, SOL_IP, IP_ORIGDSTADDR, &ss, len);
+	else
+		put(w, SOL_IPV6, IPV6_ORIGDSTADDR, &ss, len);
+}
+
+static void put_v4(struct writer *w, const struct sock *s, const struct dgram *d)
+{
+	uint8_t tos = dgram_tos(d);
+
+	if (s->want & WANT_PKTINFO)
+		put_pktinfo(w, d);
+	if (s->want & WANT_TTL)
+		put_int(w, SOL_IP, IP_TTL, dgram_ttl(d));
+	if (s->want & WANT_TOS)
+		put(w, SOL_IP, IP_TOS, &tos, sizeof(tos));
+	if (s->want & WANT_ORIGDST)
+		put_original(w, d, AF_INET);
+}
+
+/* On an IPv6 socket this one also comes with IPv4 packets, as a mapped address. */
+static void put_pktinfo6(struct writer *w, const struct dgram *d)
+{
+	struct ipaddr to = dgram_destination(d);
+	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)d->ifindex };
+
+	memcpy(&info.ipi6_addr, to.b, 16);
+	put(w, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+}
+
+static void put_v6(struct writer *w, const struct sock *s, const struct dgram *d)
+{
+	uint32_t flow;
+
+	memcpy(&flow, d->l3, sizeof(flow));
+	flow &= htonl(0x0fffffff);
+	if (s->want & WANT6_HOPLIMIT)
+		put_int(w, SOL_IPV6, IPV6_HOPLIMIT, dgram_ttl(d));
+	if (s->want & WANT6_TCLASS)
+		put_int(w, SOL_IPV6, IPV6_TCLASS, dgram_tos(d));
+	if ((s->want & WANT6_FLOWINFO) && flow)
+		put(w, SOL_IPV6, 11 /* IPV6_FLOWINFO */, &flow, sizeof(flow));
+	if (s->want & WANT6_ORIGDST)
+		put_original(w, d, AF_INET6);
+}
+
+static int fill_control(struct sock *s, const struct dgram *d, struct msghdr *msg)
+{
+	struct writer w = { .msg = msg, .at = msg->msg_control, .room = msg->msg_controllen };
+
+	if (s->want & WANT_ANY_STAMP)
+		put_stamp(&w, s, d->stamp);
+	if ((s->want & WANT_RXQ_OVFL) && d->dropped)
+		put_int(&w, SOL_SOCKET, SO_RXQ_OVFL, (int)d->dropped);
+	if (s->want & WANT6_PKTINFO)
+		put_pktinfo6(&w, d);
+	if (!dgram_is_v6(d))
+		put_v4(&w, s, d);
+	else
+		put_v6(&w, s, d);
+	msg->msg_controllen -= w.room;
+	return w.err;
+}
+
+/* The kernel writes as much of the name as fits, and its full length (net/socket.c move_addr_to_user()). */
+int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg)
+{
+	struct ipaddr from = dgram_source(d);
+	struct sockaddr_storage ss;
+	socklen_t len, part;
+
+	len = sockname_build(s->family, &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
+	part = msg->msg_namelen < len ? msg->msg_namelen : len;
+	if (!usermem_writable(msg->msg_name, part))
+		return -EFAULT;
+	memcpy(msg->msg_name, &ss, part);
+	msg->msg_namelen = len;
+	return 0;
+}
+
+int cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
+{
+	int err = 0;
+
+	if (msg->msg_name)
+		err = cmsg_fill_name(s, d, msg);
+	else
+		msg->msg_namelen = 0;
+	if (err)
+		return err;
+	if (__builtin_expect(s->want == 0, 1)) {
+		msg->msg_controllen = 0;
+		return 0;
+	}
+	if (!msg->msg_control)
+		msg->msg_controllen = 0;
+	return fill_control(s, d, msg);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* demux.c - see demux.h. A fixed table of chains; chains are short as every socket has a port of its own or a peer. */
+#include "stack/demux.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "stack/sock.h"
+
+#define BUCKETS 16384 /* power of two; untouched pages cost nothing */
+
+static struct sock *bucket[BUCKETS];
+static unsigned connected, specific; /* sockets of that sort: without any, their look-ups are skipped */
+
+static const struct ipaddr any;
+
+static uint32_t hash(const struct ipaddr *local, uint16_t local_port, const struct ipaddr *remote,
+		     uint16_t remote_port)
+{
+	uint32_t h = ipaddr_hash(local) + 31 * ipaddr_hash(remote);
+
+	h ^= ((uint32_t)local_port << 16 | remote_port) * 0x9e3779b1u;
+	h ^= h >> 15;
+	return h & (BUCKETS - 1);
+}
+
+static uint32_t hash_of(const struct sock *s)
+{
+	return hash(&s->local, s->local_port, &s->remote, s->remote_port);
+}
+
+int demux_add(struct sock *s)
+{
+	struct sock **head = &bucket[hash_of(s)];
+
+	if (s->in_demux)
+		return 0;
+	s->hash_next = *head; /* in front: the last bound one is found first */
+	*head = s;
+	s->in_demux = true;
+	connected += !ipaddr_is_any(&s->remote);
+	specific += !ipaddr_is_any(&s->local);
+	return 0;
+}
+
+void demux_remove(struct sock *s)
+{
+	struct sock **p = &bucket[hash_of(s)];
+
+	if (!s->in_demux)
+		return;
+	while (*p != s)
+		p = &(*p)->hash_next;
+	*p = s->hash_next;
+	s->in_demux = false;
+	connected -= !ipaddr_is_any(&s->remote);
+	specific -= !ipaddr_is_any(&s->local);
+}
+
+static bool takes(const struct sock *s, const struct ipaddr *local, const struct ipaddr *remote,
+		  const struct demux_key *packet, uint16_t remote_port, bool v6)
+{
+	if (s->local_port != packet->local_port || s->remote_port != remote_port ||
+	    !ipaddr_equal(&s->local, local) || !ipaddr_equal(&s->remote, remote))
+		return false;
+	return v6 ? s->family == AF_INET6 : s->family == AF_INET || !s->v6only;
+}
+
+/* The socket of a reuseport group that the four-tuple falls on; @n members, counted by the caller. */
+static struct sock *choose(struct sock *first, unsigned n, const struct ipaddr *local,
+			   const struct ipaddr *remote, const struct demux_key *packet,
+			   uint16_t remote_port, bool v6)
+{
+	uint32_t h = ipaddr_hash(&packet->remote) ^ (packet->remote_port * 0x9e3779b1u);
+	unsigned k = (unsigned)(((uint64_t)(h * 0x85ebca6bu) * n) >> 32);
+
+	for (struct sock *s = first; s; s = s->hash_next)
+		if (s->family == first->family &&
+		    takes(s, local, remote, packet, remote_port, v6) && k-- == 0)
+			return s;
+	return first;
+}
+
+static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote,
+			 uint16_t remote_port, const struct demux_key *packet, bool v6)
+{
+	struct sock *best = NULL;
+	unsigned same = 0;
+	bool group = true;
+
+	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
+	     s = s->hash_next) {
+		if (!takes(s, local, remote, packet, remote_port, v6))
+			continue;
+		/* For an IPv4 packet an IPv4 socket beats an IPv6 one (compute_score()). */
+		if (!best || (best->family == AF_INET6 && s->family == AF_INET)) {
+			best = s;
+			same = 0;
+			group = true;
+		}
+		if (s->family != best->family)
+			continue;
+		same++;
+		group = group && s->reuseport;
+	}
+	if (same > 1 && group)
+		return choose(best, same, local, remote, packet, remote_port, v6);
+	return best;
+}
+
+struct sock *demux_find(const struct demux_key *packet, bool v6)
+{
+	struct sock *s;
+
+	if (connected) {
+		s = find(&packet->local, &packet->remote, packet->remote_port, packet, v6);
+		if (!s)
+			s = find(&any, &packet->remote, packet->remote_port, packet, v6);
+		if (s)
+			return s;
+	}
+	if (specific) {
+		s = find(&packet->local, &any, 0, packet, v6);
+		if (s)
+			return s;
+	}
+	return find(&any, &any, 0, packet, v6);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine.c - see engine.h. */
+#define _GNU_SOURCE
+#include "stack/engine.h"
+
+#include <string.h>
+#include <sys/single_threaded.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/slab.h"
+#include "base/stats.h"
+#include "stack/epoll.h"
+#include "stack/lwip_port.h"
+#include "stack/sock.h"
+#include "stack/stack.h"
+#include "stack/wait.h"
+
+#define RETURN_BATCH 64
+
+__thread struct lwip_instance *lwip_current;
+static struct slab engine_slab = SLAB(struct engine, lwip, STACK_MAX_ENGINES);
+
+static struct stats_queue *stats_slot(const struct nic_queue *q)
+{
+	unsigned i = stack.engines < STATS_MAX_QUEUES ? stack.engines : STATS_MAX_QUEUES - 1;
+	struct stats_queue *slot = &stats->queues[i];
+
+	memcpy(slot->ifname, q->nic->ifname, sizeof(slot->ifname));
+	memcpy(slot->mode, q->nic->mode, sizeof(slot->mode));
+	slot->index = q->index;
+	slot->in_use = 1;
+	return slot;
+}
+
+struct engine *engine_open(struct nic_queue *queue, struct iface *iface)
+{
+	struct engine *e = slab_get(&engine_slab);
+
+	if (!e)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->queue = queue;
+	e->iface = iface;
+	e->port = lwip_port_open(e);
+	if (!e->port) {
+		slab_put(&engine_slab, e);
+		return NULL;
+	}
+	e->frames = queue->nic->ops->pool_free(queue);
+	e->stats = stats_slot(queue);
+	return e;
+}
+
+void engine_close(struct engine *e)
+{
+	lwip_port_close(e->port);
+	e->stats->in_use = 0;
+	slab_put(&engine_slab, e);
+}
+
+static void free_frames(struct engine *e, struct dgram *chain)
+{
+	uint8_t *data[RETURN_BATCH];
+	unsigned n = 0;
+
+	for (; chain; chain = chain->next) {
+		data[n++] = (uint8_t *)chain;
+		if (n == RETURN_BATCH) {
+			nic_free(e->queue, data, n);
+			n = 0;
+		}
+	}
+	if (n)
+		nic_free(e->queue, data, n);
+}
+
+static void push_returned(struct engine *e, struct dgram *chain)
+{
+	struct dgram *last = chain;
+
+	while (last->next)
+		last = last->next;
+	last->next = __atomic_load_n(&e->returned, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&e->returned, &last->next, chain, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+void engine_return(struct engine *e, struct dgram *chain)
+{
+	/* The driver of the engine drops datagrams with its lock held; others take it only if it is free. */
+	bool mine = lock_is_mine(&e->lock);
+
+	if (!mine && !lock_try(&e->lock)) {
+		push_returned(e, chain);
+		return;
+	}
+	free_frames(e, chain);
+	if (!mine)
+		lock_release(&e->lock);
+}
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+void engine_deliver(struct engine *e, struct sock *s, struct dgram *d)
+{
+	d->engine = e;
+	d->stamp = e->stamp;
+	d->ifindex = e->queue->nic->ifindex;
+	s->stats->rx_fast++;
+	s->stats->rx_fast_bytes += d->len;
+	stats->counters[STAT_rx_fast]++;
+	queue_put(s, d, e->tight);
+	if (!s->on_fed && (s->watched || !__libc_single_threaded)) {
+		s->on_fed = true;
+		s->fed_next = e->fed;
+		e->fed = s;
+	}
+}
+
+/* Once for each socket and burst, however many datagrams it got. */
+static void tell_waiters(struct engine *e)
+{
+	struct sock *s;
+
+	while ((s = e->fed)) {
+		e->fed = s->fed_next;
+		s->on_fed = false;
+		if (s->watched)
+			epoll_feed(s);
+		wait_wake_sock(s);
+	}
+}
+
+static unsigned drain(struct engine *e)
+{
+	struct nic_frame frames[NIC_BURST];
+	unsigned n;
+
+	n = nic_rx_burst(e->queue, frames, NIC_BURST);
+	if (!n)
+		return 0;
+	e->tight = e->queue->nic->ops->pool_free(e->queue) < e->frames / 4;
+	e->stamp = stack.stamp_wanted ? realtime_ns() : 0;
+	lwip_current = &e->lwip;
+	for (unsigned i = 0; i < n; i++) {
+		if (i + 1 < n)
+			__builtin_prefetch(frames[i + 1].data);
+		lwip_port_input(e, &frames[i]);
+	}
+	tell_waiters(e);
+	return n;
+}
+
+unsigned engine_poll(struct engine *e)
+{
+	struct dgram *returned;
+	unsigned n;
+
+	if (__builtin_expect(e->dead, 0))
+		return 0;
+	if (!lock_try(&e->lock)) {
+		stats->counters[STAT_lock_contended]++;
+		return 0;
+	}
+	if (__builtin_expect(e->returned != NULL, 0)) {
+		returned = __atomic_exchange_n(&e->returned, NULL, __ATOMIC_ACQUIRE);
+		free_frames(e, returned);
+	}
+	n = drain(e);
+	lock_release(&e->lock);
+	return n;
+}
+
+void engine_publish(struct engine *e)
+{
+	struct nic_queue *q = e->queue;
+	struct stats_queue *to = e->stats;
+
+	q->nic->ops->stats(q);
+	to->frames_total = e->frames;
+	to->frames_free = q->nic->ops->pool_free(q);
+	to->rx_frames = q->stats.rx_frames;
+	to->rx_bytes = q->stats.rx_bytes;
+	to->tx_frames = q->stats.tx_frames;
+	to->tx_bytes = q->stats.tx_bytes;
+	to->tx_kicks = q->stats.tx_kicks;
+	to->tx_full = q->stats.tx_full;
+	to->rx_ring_full = q->stats.rx_ring_full;
+	to->rx_no_frame = q->stats.rx_no_frame;
+	to->rx_dropped = q->stats.rx_dropped;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * engine.h - one RX/TX queue pair, one lwIP instance, one lock.
+ *
+ * Whoever is inside the library and finds the lock free drives the engine: it drains a burst of frames, lwIP
+ * validates them and finds their sockets, the sockets' queues take them, and the threads and epoll sets that wait for those
+ * sockets are told. A thread that finds the lock taken leaves the work to the holder. There is no thread of ours.
+ *
+ * Lock order: stack_lock > engine > socket > epoll set > frame and slab locks.
+ */
+#ifndef STACK_ENGINE_H
+#define STACK_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "nic/nic.h"
+#include "stack/dgram.h"
+#include "stack/slots.h"
+
+struct sock;
+struct iface;
+struct hostnet_hop;
+
+struct engine {
+	struct lock lock;
+	bool dead;                  /* the queue is gone (interface deleted, reset): no more polling */
+	bool tight;                 /* few free frames: datagrams are set aside instead of queued by reference */
+	struct nic_queue *queue;
+	struct iface *iface;
+	unsigned frames;            /* in the pool when nothing is in flight */
+	struct sock *fed;           /* sockets that got something in this burst */
+	struct dgram *returned;     /* frames given back by threads that could not take the lock (lock-free stack) */
+	uint64_t stamp;             /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
+	struct lwip_instance lwip;
+	struct lwip_port *port;     /* lwIP's interface and PCBs of this engine (lwip_port.h) */
+	struct stats_queue *stats;
+};
+
+/* Opens an engine over @queue. NULL without memory. */
+struct engine *engine_open(struct nic_queue *queue, struct iface *iface);
+void engine_close(struct engine *e);
+
+/* Receives one burst if nobody else is at it. Returns the number of frames. */
+unsigned engine_poll(struct engine *e);
+
+/* Gives the frames of a chain of consumed datagrams (all of this engine) back to the NIC. */
+void engine_return(struct engine *e, struct dgram *chain);
+
+/* Called by lwip_rx.c for each datagram that found its socket; takes @d over. */
+void engine_deliver(struct engine *e, struct sock *s, struct dgram *d);
+
+/* Copies the counters that only the queue knows to the statistics page. */
+void engine_publish(struct engine *e);
+
+#endif

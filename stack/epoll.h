@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * epoll.h - epoll sets with accelerated sockets in them.
+ *
+ * The program's epoll descriptor stays the kernel's, with all its members, shadows included: errors, hang-ups, writability, kernel-path
+ * datagrams and every other kind of file are reported by the kernel itself. What is added here is
+ * the readiness that the kernel cannot see: datagrams in our queues. A set keeps an item for each accelerated
+ * member, and a list of the items that became readable; epoll_wait() reports both sides in one pass, one event
+ * for each member.
+ *
+ * Level, edge and one-shot follow fs/eventpoll.c: a level-triggered item stays on the list while it is readable, an
+ * edge-triggered one is put there by each arrival and leaves when reported, a one-shot one is disarmed on both sides.
+ */
+#ifndef STACK_EPOLL_H
+#define STACK_EPOLL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct sock;
+struct epoll_set;
+
+/* The program made an epoll descriptor. */
+void epoll_created(int epfd);
+void epoll_destroy(struct epoll_set *ep);
+
+/* After the kernel did the same successfully. @s / @child: what @fd is, if it is ours; both NULL: a member of the kernel's alone. */
+void epoll_changed(struct epoll_set *ep, int op, int fd, const struct epoll_event *event,
+		   struct sock *s, struct epoll_set *child);
+
+/* The program closed @fd, one descriptor of @s: items made with it are gone. */
+void epoll_fd_closed(struct sock *s, int fd);
+
+/* @s itself is gone. */
+void epoll_sock_gone(struct sock *s);
+
+/* @s became accelerated, or is no longer. */
+void epoll_sock_changed(struct sock *s);
+
+/* @s got datagrams: its items become ready, waiters of their sets are woken. Called with an engine's lock held. */
+void epoll_feed(struct sock *s);
+
+/* Does the set, or one nested in it, hold an accelerated socket? Otherwise the kernel's answer is the whole answer. */
+bool epoll_is_fast(struct epoll_set *ep);
+
+/* Would an accelerated member be reported now? For poll() and select() on the set, and for sets around it. */
+bool epoll_readable(struct epoll_set *ep);
+
+/* Sockets in it are about to be waited for: steering on. */
+void epoll_activate(struct epoll_set *ep);
+
+/* epoll_pwait2() on a fast set. @deadline as in wait.h. Number of events or -errno. */
+int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		   uint64_t deadline, const sigset_t *mask);
+
+/* In the child of a fork. */
+void epoll_forked(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* epoll_internal.h - between epoll.c (membership) and epoll_wait.c (events). */
+#ifndef STACK_EPOLL_INTERNAL_H
+#define STACK_EPOLL_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "base/lock.h"
+#include "stack/epoll.h"
+#include "stack/fdtable.h"
+#include "stack/sock.h"
+
+/* An accelerated socket, or a set of ours, in a set. */
+struct epoll_item {
+	LIST_ENTRY(epoll_item) of_sock;   /* the socket's items: socket's lock */
+	LIST_ENTRY(epoll_item) of_set;    /* the set's items: epoll_membership lock */
+	TAILQ_ENTRY(epoll_item) of_ready; /* the set's lock, as all below */
+	struct epoll_set *set;
+	struct sock *sock;                /* one of these two */
+	struct epoll_set *child;
+	unsigned child_feeds;             /* the child's ->feeds when last reported (edge) */
+	int fd;
+	uint32_t events;
+	uint64_t data;
+	bool ready;                       /* on the ready list */
+	bool armed;                       /* false: a one-shot that has fired */
+	bool counted;                     /* in set->fast */
+};
+
+struct epoll_set {
+	int kind, refs;
+	struct lock lock;
+	LIST_HEAD(, epoll_item) items;
+	TAILQ_HEAD(epoll_ready, epoll_item) ready;
+	unsigned fast;                    /* items whose socket is accelerated */
+	unsigned children;
+	unsigned others;                  /* members that only the kernel knows; never too low */
+	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one */
+	unsigned oneshots;
+	unsigned writers;                 /* items that want EPOLLOUT */
+	bool kernel_first;                /* whose turn it is when max is too small for both sides */
+	uint64_t kernel_due;              /* ticks */
+	struct epoll_set *free_link;
+};
+
+#define EPOLL_READ_EVENTS (EPOLLIN | EPOLLRDNORM)
+#define EPOLL_WRITE_EVENTS (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
+
+/* Guards which items exist; taken before any socket's or set's lock. */
+extern struct lock epoll_membership;
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* epoll_wait.c - the events of a set: the kernel's and ours in one pass (see epoll.h). */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/real.h"
+#include "stack/epoll_internal.h"
+#include "stack/stack.h"
+#include "stack/usermem.h"
+#include "stack/wait.h"
+
+/* Writability is the kernel's to say; an edge reports all that holds at that moment (ep_send_events()). */
+static uint32_t write_events(const struct epoll_item *it)
+{
+	struct pollfd pfd = { .fd = it->fd, .events = POLLOUT };
+	static const struct timespec zero;
+
+	if (!(it->events & EPOLL_WRITE_EVENTS))
+		return 0;
+	return real.ppoll(&pfd, 1, &zero, NULL) == 1 && (pfd.revents & POLLOUT)
+		       ? it->events & EPOLL_WRITE_EVENTS
+		       : 0;
+}
+
+/* The kernel's copy of a one-shot item must not fire once more. */
+static void disarm(struct epoll_item *it, int epfd)
+{
+	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET, .data.u64 = it->data };
+
+	it->armed = false;
+	real.epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
+}
+
+static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
+{
+	if (!usermem_writable(to, sizeof(*to)))
+		return false;
+	to->events = events;
+	to->data.u64 = data;
+	return true;
+}
+
+/* Takes @it off the ready list and reports it if it is still readable; -EFAULT: @to is bad. */
+static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, struct epoll_event *to)
+{
+	TAILQ_REMOVE(&ep->ready, it, of_ready);
+	it->ready = false;
+	if (!it->armed || !sock_readable(it->sock))
+		return 0;
+	if (!put_event(to, (it->events & EPOLL_READ_EVENTS) | write_events(it), it->data))
+		return -EFAULT;
+	if (it->events & EPOLLONESHOT) {
+		disarm(it, epfd);
+	} else if (!(it->events & EPOLLET)) {
+		it->ready = true;
+		TAILQ_INSERT_TAIL(&ep->ready, it, of_ready);
+	}
+	return 1;
+}
+
+static int report_ready(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
+{
+	struct epoll_item *it, *last = TAILQ_LAST(&ep->ready, epoll_ready);
+	int n = 0, r;
+	bool end = !last;
+
+	while (!end && n < max) {
+		it = TAILQ_FIRST(&ep->ready);
+		end = it == last;
+		r = report_item(ep, it, epfd, &events[n]);
+		if (r < 0)
+			return n ? n : r;
+		n += r;
+	}
+	return n;
+}
+
+/* A set inside this one that has something to report is itself readable. */
+static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
+{
+	struct epoll_item *it;
+	int n = 0;
+
+	if (!ep->children || !lock_acquire(&epoll_membership))
+		return 0;
+	LIST_FOREACH(it, &ep->items, of_set) {
+		unsigned feeds;
+
+		if (!it->child || !it->armed || !(it->events & EPOLL_READ_EVENTS) || n == max)
+			continue;
+		feeds = it->child->feeds;
+		if (((it->events & EPOLLET) && feeds == it->child_feeds) || !epoll_readable(it->child))
+			continue;
+		it->child_feeds = feeds;
+		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, it->data))
+			break;
+		n++;
+		if (it->events & EPOLLONESHOT)
+			disarm(it, epfd);
+	}
+	lock_release(&epoll_membership);
+	return n;
+}
+
+static int report_ours(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
+{
+	int n = 0;
+
+	if (!TAILQ_EMPTY(&ep->ready) && lock_acquire(&ep->lock)) {
+		n = report_ready(ep, epfd, events, max);
+		lock_release(&ep->lock);
+	}
+	return n < 0 ? n : n + report_children(ep, epfd, events + n, max - n);
+}
+
+static struct epoll_item *oneshot_of(struct epoll_set *ep, uint64_t data)
+{
+	struct epoll_item *it;
+
+	LIST_FOREACH(it, &ep->items, of_set)
+		if ((it->events & EPOLLONESHOT) && it->data == data)
+			return it;
+	return NULL;
+}
+
+/* One-shot members that the kernel reported are spent on our side as well. */
+static void spend_oneshots(struct epoll_set *ep, const struct epoll_event *events, int n)
+{
+	struct epoll_item *it;
+
+	if (!ep->oneshots || !n || !lock_acquire(&epoll_membership))
+		return;
+	for (int i = 0; i < n; i++) {
+		it = oneshot_of(ep, events[i].data.u64);
+		if (it)
+			it->armed = false;
+	}
+	lock_release(&epoll_membership);
+}
+
+/* Two reports of one member become one: events [@n, @n + @m) that are known from [0, @n) are merged into them. */
+static int merge(struct epoll_event *events, int n, int m)
+{
+	int kept = n;
+
+	for (int k = n; k < n + m; k++) {
+		int i = 0;
+
+		while (i < n && events[i].data.u64 != events[k].data.u64)
+			i++;
+		if (i < n)
+			events[i].events |= events[k].events;
+		else
+			events[kept++] = events[k];
+	}
+	return kept;
+}
+
+static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+			 const sigset_t *mask)
+{
+	int n = real.epoll_pwait(epfd, events, max, 0, mask);
+
+	if (n < 0)
+		return -errno;
+	spend_oneshots(ep, events, n);
+	return n;
+}
+
+/*
+ * Everything that is ready now. With members that only the kernel knows it is asked each time; for shadows
+ * alone every 50 us are enough while there is work (R2), but always before saying "nothing".
+ */
+static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		  const sigset_t *mask)
+{
+	uint64_t now = clock_ticks();
+	bool kernel_first = ep->kernel_first;
+	int n = 0, m = 0;
+
+	if (!kernel_first) {
+		n = report_ours(ep, epfd, events, max);
+		if (n < 0)
+			return n;
+	}
+	if (!n || ep->others || ep->writers || now >= ep->kernel_due) {
+		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
+		if (n < max) {
+			m = report_kernel(ep, epfd, events + n, max - n, mask);
+			if (m < 0)
+				return n ? n : m;
+		}
+		ep->kernel_first = n == max;
+	}
+	if (kernel_first) {
+		n = m;
+		m = report_ours(ep, epfd, events + n, max - n);
+		ep->kernel_first = false;
+		if (m < 0)
+			return n ? n : m;
+	}
+	return merge(events, n, m);
+}
+
+bool epoll_readable(struct epoll_set *ep)
+{
+	struct epoll_item *it;
+	bool yes = false;
+
+	if (TAILQ_EMPTY(&ep->ready) || !lock_acquire(&ep->lock))
+		return false;
+	TAILQ_FOREACH(it, &ep->ready, of_ready)
+		yes = yes || (it->armed && sock_readable(it->sock));
+	lock_release(&ep->lock);
+	return yes;
+}
+
+static bool child_ready(struct epoll_set *ep)
+{
+	struct epoll_item *it;
+	bool yes = false;
+
+	if (!lock_acquire(&epoll_membership))
+		return false;
+	LIST_FOREACH(it, &ep->items, of_set)
+		yes = yes || (it->child && it->armed && it->child->feeds != it->child_feeds &&
+			      epoll_readable(it->child));
+	lock_release(&epoll_membership);
+	return yes;
+}
+
+static bool set_ready(void *arg)
+{
+	struct epoll_set *ep = arg;
+
+	return epoll_readable(ep) || (ep->children && child_ready(ep));
+}
+
+int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		   uint64_t deadline, const sigset_t *mask)
+{
+	/* With sets inside, any of their sockets may end the wait: be woken for all. */
+	struct wait_target target = { .set = ep->children ? NULL : ep,
+				      .ready = set_ready,
+				      .arg = ep };
+	struct pollfd pfd[1 + WAIT_EXTRA];
+	bool last = deadline == 0;
+	int n;
+
+	for (;;) {
+		epoll_activate(ep);
+		stack_tick();
+		stack_poll();
+		n = gather(ep, epfd, events, max, mask);
+		if (n || last)
+			return n;
+		pfd[0] = (struct pollfd){ .fd = epfd, .events = POLLIN };
+		n = wait_for(&target, pfd, 1, deadline, mask);
+		if (n < 0)
+			return n;
+		last = n == WAIT_TIMEOUT;
+		if (n == WAIT_KERNEL)
+			ep->kernel_due = 0;
+	}
+}

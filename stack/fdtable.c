@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fdtable.c - see fdtable.h. */
+#define _GNU_SOURCE
+#include "stack/fdtable.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/rawcall.h"
+#include "stack/epoll.h"
+#include "stack/sock.h"
+
+struct file **fdtable_page[FDTABLE_PAGES];
+unsigned fdtable_used;
+
+void file_destroy(struct file *f)
+{
+	if (f->kind == FILE_SOCK)
+		sock_destroy((struct sock *)f);
+	else
+		epoll_destroy((struct epoll_set *)f);
+}
+
+static struct file **page_of(unsigned fd)
+{
+	struct file **page = fdtable_page[fd / FDTABLE_PAGE], **none = NULL;
+	long mem;
+
+	if (page)
+		return page;
+	mem = rawcall6(SYS_mmap, 0, FDTABLE_PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem < 0 && mem >= -4095)
+		return NULL;
+	page = (struct file **)mem;
+	if (__atomic_compare_exchange_n(&fdtable_page[fd / FDTABLE_PAGE], &none, page, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return page;
+	rawcall6(SYS_munmap, mem, FDTABLE_PAGE * sizeof(*page), 0, 0, 0, 0);
+	return none;
+}
+
+/* An epoll set forgets a descriptor whose open file is gone, as the kernel's does (epoll(7), Q6). */
+static void forget(int fd, struct file *f)
+{
+	if (f->kind == FILE_SOCK)
+		epoll_fd_closed((struct sock *)f, fd);
+	__atomic_sub_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
+	file_put(f);
+}
+
+bool fdtable_set(int fd, struct file *f)
+{
+	struct file **page, *old;
+
+	if ((unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
+		return false;
+	page = page_of((unsigned)fd);
+	if (!page)
+		return false;
+	file_hold(f);
+	__atomic_add_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
+	old = __atomic_exchange_n(&page[(unsigned)fd % FDTABLE_PAGE], f, __ATOMIC_ACQ_REL);
+	if (old)
+		forget(fd, old);
+	return true;
+}
+
+void fdtable_clear(int fd)
+{
+	struct file *old;
+
+	if (!fdtable_peek(fd))
+		return;
+	old = __atomic_exchange_n(&fdtable_page[fd / FDTABLE_PAGE][fd % FDTABLE_PAGE], NULL,
+				  __ATOMIC_ACQ_REL);
+	if (old)
+		forget(fd, old);
+}
+
+void fdtable_clear_range(unsigned first, unsigned last)
+{
+	if (last >= FDTABLE_PAGE * FDTABLE_PAGES)
+		last = FDTABLE_PAGE * FDTABLE_PAGES - 1;
+	for (unsigned fd = first; fdtable_used && fd <= last; fd++) {
+		if (!fdtable_page[fd / FDTABLE_PAGE])
+			fd |= FDTABLE_PAGE - 1; /* nothing on this page */
+		else
+			fdtable_clear((int)fd);
+	}
+}
+
+void fdtable_dup(int from, int to)
+{
+	struct file *f = fdtable_peek(from);
+
+	if (from == to)
+		return;
+	if (f)
+		fdtable_set(to, f);
+	else
+		fdtable_clear(to);
+}
+
+void fdtable_each(void (*fn)(int fd, struct file *f))
+{
+	for (int p = 0; p < FDTABLE_PAGES; p++)
+		for (int i = 0; fdtable_page[p] && i < FDTABLE_PAGE; i++)
+			if (fdtable_page[p][i])
+				fn(p * FDTABLE_PAGE + i, fdtable_page[p][i]);
+}

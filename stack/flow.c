@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flow.c - counted steering rules (contracts in stack.h). Several sockets may share one rule (SO_REUSEPORT); the
+ * backend hears of it once. The caller holds stack.lock.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/slab.h"
+#include "stack/stack.h"
+
+#define BUCKETS 4096
+
+struct flow_entry {
+	struct flow flow;
+	struct flow_entry *next;
+};
+
+static struct flow_entry *bucket[BUCKETS];
+static struct slab slab = SLAB(struct flow_entry, next, 0);
+
+static struct flow_entry **bucket_of(const struct nic_flow *r)
+{
+	uint32_t h = ipaddr_hash(&r->local) ^ (ipaddr_hash(&r->remote) * 31) ^
+		     (((uint32_t)r->local_port << 16 | r->remote_port) * 0x9e3779b1u);
+
+	return &bucket[(h ^ h >> 16) % BUCKETS];
+}
+
+static bool same(const struct nic_flow *a, const struct nic_flow *b)
+{
+	return ipaddr_equal(&a->local, &b->local) && ipaddr_equal(&a->remote, &b->remote) &&
+	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
+	       a->families == b->families;
+}
+
+/* Takes @f off the interfaces in @mask. */
+static void uninstall(struct flow *f, uint32_t mask)
+{
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (mask & (1u << i))
+			stack.iface[i]->nic->ops->steer(stack.iface[i]->nic, &f->rule, false);
+	f->ifaces &= ~mask;
+}
+
+static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
+{
+	uint32_t added = 0;
+
+	for (unsigned i = 0; i < stack.ifaces; i++) {
+		struct nic *nic = stack.iface[i]->nic;
+		int err;
+
+		if (!(mask & (1u << i)) || (f->ifaces & (1u << i)))
+			continue;
+		err = nic->ops->steer(nic, &f->rule, true);
+		if (err) {
+			snprintf(why, NIC_WHY_LEN, "%s: no steering rule (%s): too many sockets are "
+				 "accelerated; narrow KBACCEL_PORTS", nic->ifname, strerrordesc_np(-err));
+			uninstall(f, added);
+			return err;
+		}
+		added |= 1u << i;
+		f->ifaces |= 1u << i;
+	}
+	return 0;
+}
+
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN])
+{
+	struct flow_entry **head = bucket_of(rule), *f = *head;
+
+	while (f && !same(&f->flow.rule, rule))
+		f = f->next;
+	if (!f) {
+		f = slab_get(&slab);
+		if (!f) {
+			snprintf(why, NIC_WHY_LEN, "no memory for a steering rule");
+			return NULL;
+		}
+		memset(f, 0, sizeof(*f));
+		f->flow.rule = *rule;
+		f->next = *head;
+		*head = f;
+	}
+	f->flow.users++;
+	if (install(&f->flow, mask, why)) {
+		flow_put(&f->flow);
+		return NULL;
+	}
+	return &f->flow;
+}
+
+void flow_put(struct flow *flow)
+{
+	struct flow_entry **p = bucket_of(&flow->rule);
+
+	if (--flow->users)
+		return;
+	uninstall(flow, flow->ifaces);
+	while (&(*p)->flow != flow)
+		p = &(*p)->next;
+	*p = (*p)->next;
+	slab_put(&slab, (struct flow_entry *)flow);
+}

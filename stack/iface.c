@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * iface.c - which interfaces serve a socket, and opening them (contracts in stack.h). The caller holds stack.lock.
+ */
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/fds.h"
+#include "base/log.h"
+#include "stack/hostnet.h"
+#include "stack/stack.h"
+
+#define MAX_LOCAL 1024
+
+/* Every local address, for interfaces that are opened later. */
+static struct ipaddr local_list[MAX_LOCAL];
+static unsigned locals;
+
+static void tell_nics(const struct ipaddr *addr, bool on)
+{
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		stack.iface[i]->nic->ops->set_local(stack.iface[i]->nic, addr, on);
+}
+
+void local_address(const struct ipaddr *addr, bool on)
+{
+	unsigned i = 0;
+
+	while (i < locals && !ipaddr_equal(&local_list[i], addr))
+		i++;
+	if (on && i == locals) {
+		if (locals == MAX_LOCAL)
+			return; /* its traffic stays with the kernel */
+		local_list[locals++] = *addr;
+		tell_nics(addr, true);
+	} else if (!on && i < locals && !hostnet_is_local(addr, NULL)) {
+		local_list[i] = local_list[--locals];
+		tell_nics(addr, false);
+	}
+}
+
+struct iface *stack_iface(int ifindex)
+{
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (stack.iface[i]->nic->ifindex == ifindex && !stack.iface[i]->dead)
+			return stack.iface[i];
+	return NULL;
+}
+
+static void backend_log(int level, const char *text)
+{
+	log_write((enum log_level)level, "%s", text);
+}
+
+static void open_engines(struct iface *f)
+{
+	for (unsigned i = 0; i < f->nic->queue_count && stack.engines < STACK_MAX_ENGINES; i++) {
+		struct engine *e = engine_open(f->nic->queues[i], f);
+
+		if (!e)
+			break;
+		f->engine[f->engines++] = e;
+		stack.engine[stack.engines++] = e;
+	}
+}
+
+static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
+{
+	static struct iface ifaces[STACK_MAX_IFACES];
+	struct nic_params params = { .ifname = name,
+				     .rx_ring = config.rx_ring,
+				     .tx_ring = config.tx_ring,
+				     .frames = config.frames,
+				     .log = backend_log };
+	struct iface *f = &ifaces[stack.ifaces];
+	int err;
+
+	if (stack.ifaces == STACK_MAX_IFACES) {
+		snprintf(why, NIC_WHY_LEN, "%s: more than %d interfaces; name the ones to use in "
+			 "KBACCEL_INTERFACE", name, STACK_MAX_IFACES);
+		return NULL;
+	}
+	err = nic_open(config.nic, &params, &f->nic);
+	if (err) {
+		snprintf(why, NIC_WHY_LEN, "%s", params.why);
+		return NULL;
+	}
+	open_engines(f);
+	stack.iface[stack.ifaces++] = f;
+	for (unsigned i = 0; i < locals; i++)
+		f->nic->ops->set_local(f->nic, &local_list[i], true);
+	log_info("%s: %u queue%s, %s", name, f->nic->queue_count,
+		 f->nic->queue_count == 1 ? "" : "s", f->nic->mode);
+	return f;
+}
+
+static struct hostnet_link links[HOSTNET_MAX_LINKS];
+
+static const struct hostnet_link *link_named(unsigned n, const char *name, int ifindex)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (name ? strcmp(links[i].name, name) == 0 : links[i].ifindex == ifindex)
+			return &links[i];
+	return NULL;
+}
+
+/* Opens one interface if it is not open yet, and adds it to @mask. A failure is remembered in @why. */
+static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char why[NIC_WHY_LEN])
+{
+	const struct hostnet_link *l = link_named(n, name, ifindex);
+
+	if (!l) {
+		snprintf(why, NIC_WHY_LEN, "no interface %s here: check KBACCEL_INTERFACE against `ip link`",
+			 name ? name : "with that index");
+		return;
+	}
+	if (!(l->flags & IFF_UP)) {
+		snprintf(why, NIC_WHY_LEN, "%s is down: `ip link set %s up`", l->name, l->name);
+		return;
+	}
+	if (l->type != ARPHRD_ETHER && l->type != ARPHRD_LOOPBACK) {
+		snprintf(why, NIC_WHY_LEN, "%s is not an Ethernet interface: name another one in "
+			 "KBACCEL_INTERFACE", l->name);
+		return;
+	}
+	if (!stack_iface(l->ifindex) && !open_iface(l->name, why))
+		return;
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (stack.iface[i]->nic->ifindex == l->ifindex)
+			*mask |= 1u << i;
+}
+
+static bool routed(const struct hostnet_link *l)
+{
+	return (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
+	       (l->has_v4 || l->has_v6);
+}
+
+uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NIC_WHY_LEN])
+{
+	unsigned n = hostnet_links(links, HOSTNET_MAX_LINKS);
+	uint32_t mask = 0;
+	int ifindex = 0;
+
+	snprintf(why, NIC_WHY_LEN, "no Ethernet interface with a route: name one in KBACCEL_INTERFACE");
+	if (bound_if) {
+		want(&mask, n, NULL, bound_if, why);
+	} else if (config.interfaces) {
+		for (unsigned i = 0; i < config.interfaces; i++)
+			want(&mask, n, config.interface[i], 0, why);
+	} else if (!ipaddr_is_any(local)) {
+		if (!hostnet_is_local(local, &ifindex) && ipaddr_is_loopback(local))
+			want(&mask, n, "lo", 0, why);
+		else if (ifindex)
+			want(&mask, n, NULL, ifindex, why);
+		else
+			snprintf(why, NIC_WHY_LEN, "the bound address is on no interface: name the one "
+				 "that its datagrams come in by in KBACCEL_INTERFACE");
+	} else {
+		for (unsigned i = 0; i < n; i++)
+			if (routed(&links[i]))
+				want(&mask, n, NULL, links[i].ifindex, why);
+	}
+	return mask;
+}

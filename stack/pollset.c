@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pollset.c - see pollset.h. The kernel is asked about every descriptor, shadows included; what it cannot know, datagrams
+ * in our queues, is added to its answer.
+ */
+#include "stack/pollset.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/rawcall.h"
+#include "base/real.h"
+#include "stack/epoll.h"
+#include "stack/fdtable.h"
+#include "stack/sock.h"
+#include "stack/stack.h"
+#include "stack/usermem.h"
+#include "stack/wait.h"
+
+#define READ_EVENTS (POLLIN | POLLRDNORM)
+#define ON_STACK 128
+
+/* One poll() in progress. */
+struct poller {
+	struct pollfd *fds;      /* copy of the program's, with room for what wait.h adds */
+	struct file **file;      /* what each is to us, NULL for the kernel's */
+	nfds_t n;
+	struct pollfd few_fds[ON_STACK + WAIT_EXTRA];
+	struct file *few_files[ON_STACK];
+	size_t mapped;           /* bytes, when there were too many for the arrays above */
+};
+
+static struct file *fast_file(int fd)
+{
+	struct file *f = fdtable_peek(fd);
+	bool fast;
+
+	if (!f)
+		return NULL;
+	f = fdtable_get(fd, (enum file_kind)f->kind);
+	if (!f)
+		return NULL;
+	fast = f->kind == FILE_SOCK ? sock_is_fast((struct sock *)f)
+				    : epoll_is_fast((struct epoll_set *)f);
+	if (fast)
+		return f;
+	file_put(f);
+	return NULL;
+}
+
+static bool fd_is_fast(int fd)
+{
+	struct file *f = fast_file(fd);
+
+	if (f)
+		file_put(f);
+	return f != NULL;
+}
+
+bool poll_is_fast(const struct pollfd *fds, nfds_t n)
+{
+	if (!fdtable_used || !stack.ready || n == 0 || !usermem_readable(fds, n * sizeof(*fds)))
+		return false;
+	for (nfds_t i = 0; i < n; i++)
+		if ((fds[i].events & READ_EVENTS) && fd_is_fast(fds[i].fd))
+			return true;
+	return false;
+}
+
+static bool poller_init(struct poller *p, nfds_t n)
+{
+	long mem;
+
+	p->n = n;
+	p->fds = p->few_fds;
+	p->file = p->few_files;
+	p->mapped = 0;
+	if (n <= ON_STACK)
+		return true;
+	p->mapped = (n + WAIT_EXTRA) * sizeof(*p->fds) + n * sizeof(*p->file);
+	mem = rawcall6(SYS_mmap, 0, (long)p->mapped, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem < 0 && mem >= -4095)
+		return false;
+	p->file = (struct file **)mem;
+	p->fds = (struct pollfd *)(p->file + n);
+	return true;
+}
+
+static void poller_end(struct poller *p)
+{
+	for (nfds_t i = 0; i < p->n; i++)
+		if (p->file[i])
+			file_put(p->file[i]);
+	if (p->mapped)
+		rawcall6(SYS_munmap, (long)p->file, (long)p->mapped, 0, 0, 0, 0);
+}
+
+static void poller_fill(struct poller *p, const struct pollfd *fds)
+{
+	if (fds != p->fds)
+		memcpy(p->fds, fds, p->n * sizeof(*fds));
+	for (nfds_t i = 0; i < p->n; i++) {
+		p->file[i] = fast_file(fds[i].fd);
+		if (!p->file[i])
+			continue;
+		if (p->file[i]->kind == FILE_SOCK)
+			sock_activate((struct sock *)p->file[i]);
+		else
+			epoll_activate((struct epoll_set *)p->file[i]);
+	}
+}
+
+static bool file_readable(struct file *f)
+{
+	return f->kind == FILE_SOCK ? sock_readable((struct sock *)f)
+				    : epoll_readable((struct epoll_set *)f);
+}
+
+static bool any_ready(void *arg)
+{
+	struct poller *p = arg;
+
+	for (nfds_t i = 0; i < p->n; i++)
+		if (p->file[i] && (p->fds[i].events & READ_EVENTS) && file_readable(p->file[i]))
+			return true;
+	return false;
+}
+
+/* Adds our events to the kernel's and counts the descriptors that have any. */
+static int combine(struct poller *p)
+{
+	int count = 0;
+
+	for (nfds_t i = 0; i < p->n; i++) {
+		if (p->file[i] && file_readable(p->file[i]))
+			p->fds[i].revents |= p->fds[i].events & READ_EVENTS;
+		count += p->fds[i].revents != 0;
+	}
+	return count;
+}
+
+static int poll_once(struct poller *p, const sigset_t *mask)
+{
+	static const struct timespec zero;
+	int r = real.ppoll(p->fds, p->n, &zero, mask);
+
+	return r < 0 ? -errno : combine(p);
+}
+
+static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
+{
+	struct wait_target target = { .ready = any_ready, .arg = p };
+	int r;
+
+	for (;;) {
+		stack_tick();
+		stack_poll();
+		if (deadline == 0 || any_ready(p)) {
+			r = poll_once(p, mask);
+			if (r || deadline == 0)
+				return r;
+		}
+		r = wait_for(&target, p->fds, (unsigned)p->n, deadline, mask);
+		if (r < 0)
+			return r;
+		if (r == WAIT_KERNEL)
+			return combine(p);
+		if (r == WAIT_TIMEOUT)
+			deadline = 0;
+	}
+}
+
+int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *mask)
+{
+	struct poller p;
+	int r;
+
+	if (!poller_init(&p, n))
+		return -ENOMEM;
+	poller_fill(&p, fds);
+	r = poller_run(&p, deadline, mask);
+	for (nfds_t i = 0; r >= 0 && i < n; i++)
+		fds[i].revents = p.fds[i].revents;
+	poller_end(&p);
+	return r;
+}
+
+/* What select() calls readable, writable and exceptional (fs/select.c). */
+#define SELECT_READ (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
+#define SELECT_WRITE (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
+#define SELECT_EXCEPT (POLLPRI)
+
+/* The sets may be larger than fd_set: FD_ISSET() of a fortified program would refuse. */
+static bool in_set(const fd_set *set, int fd)
+{
+	const unsigned long *words = (const unsigned long *)set;
+
+	return set && (words[fd / 64] >> (fd % 64) & 1);
+}
+
+static void put_in_set(fd_set *set, int fd)
+{
+	((unsigned long *)set)[fd / 64] |= 1ul << (fd % 64);
+}
+
+static void empty_set(fd_set *set, int n)
+{
+	if (set)
+		memset(set, 0, (size_t)(n + 63) / 64 * 8);
+}
+
+static short select_events(int fd, const fd_set *rd, const fd_set *wr, const fd_set *ex)
+{
+	return (short)((in_set(rd, fd) ? SELECT_READ & ~(POLLHUP | POLLERR) : 0) |
+		       (in_set(wr, fd) ? SELECT_WRITE & ~POLLERR : 0) |
+		       (in_set(ex, fd) ? SELECT_EXCEPT : 0));
+}
+
+bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
+{
+	size_t bytes = (size_t)(n + 63) / 64 * 8;
+
+	(void)wr, (void)ex;
+	if (!fdtable_used || !stack.ready || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES || !rd)
+		return false;
+	if (!usermem_readable(rd, bytes) || (wr && !usermem_readable(wr, bytes)) ||
+	    (ex && !usermem_readable(ex, bytes)))
+		return false;
+	for (int fd = 0; fd < n; fd++)
+		if (in_set(rd, fd) && fd_is_fast(fd))
+			return true;
+	return false;
+}
+
+static int answer(const struct poller *p, int n, fd_set *rd, fd_set *wr, fd_set *ex)
+{
+	short asked[3];
+	int bits = 0;
+
+	for (nfds_t i = 0; i < p->n; i++)
+		if (p->fds[i].revents & POLLNVAL)
+			return -EBADF;
+	for (nfds_t i = 0; i < p->n; i++) {
+		int fd = p->fds[i].fd, got = p->fds[i].revents;
+
+		asked[0] = in_set(rd, fd), asked[1] = in_set(wr, fd), asked[2] = in_set(ex, fd);
+		p->fds[i].events = (short)((asked[0] && (got & SELECT_READ) ? 1 : 0) |
+					   (asked[1] && (got & SELECT_WRITE) ? 2 : 0) |
+					   (asked[2] && (got & SELECT_EXCEPT) ? 4 : 0));
+	}
+	empty_set(rd, n);
+	empty_set(wr, n);
+	empty_set(ex, n);
+	for (nfds_t i = 0; i < p->n; i++) {
+		int fd = p->fds[i].fd, hit = p->fds[i].events;
+
+		if (hit & 1)
+			put_in_set(rd, fd);
+		if (hit & 2)
+			put_in_set(wr, fd);
+		if (hit & 4)
+			put_in_set(ex, fd);
+		bits += (hit & 1) + (hit >> 1 & 1) + (hit >> 2 & 1);
+	}
+	return bits;
+}
+
+static nfds_t count_fds(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
+{
+	nfds_t count = 0;
+
+	for (int fd = 0; fd < n; fd++)
+		count += in_set(rd, fd) || in_set(wr, fd) || in_set(ex, fd);
+	return count;
+}
+
+int select_wait(int n, fd_set *rd, fd_set *wr, fd_set *ex, uint64_t deadline, const sigset_t *mask)
+{
+	struct poller p;
+	nfds_t i = 0;
+	int r;
+
+	if (!poller_init(&p, count_fds(n, rd, wr, ex)))
+		return -ENOMEM;
+	for (int fd = 0; fd < n; fd++)
+		if (in_set(rd, fd) || in_set(wr, fd) || in_set(ex, fd))
+			p.fds[i++] = (struct pollfd){ .fd = fd,
+						      .events = select_events(fd, rd, wr, ex) };
+	poller_fill(&p, p.fds);
+	r = poller_run(&p, deadline, mask);
+	if (r >= 0)
+		r = answer(&p, n, rd, wr, ex);
+	poller_end(&p);
+	return r;
+}

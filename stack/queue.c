@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * queue.c - the receive queue of a socket (contract in sock.h).
+ *
+ * SO_RCVBUF is honoured in the kernel's currency: a datagram is charged about what its sk_buff would be, and one that
+ * arrives while the charge is above the limit is dropped and counted (net/ipv4/udp.c __udp_enqueue_schedule_skb()).
+ * Datagrams are queued by reference to their NIC frame, unless the engine runs short of frames: then they are set
+ * aside in memory of their own, so that a socket nobody reads cannot starve the others (R10).
+ */
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "base/slab.h"
+#include "stack/engine.h"
+#include "stack/sock.h"
+
+#define SKB_OVERHEAD 640     /* what an empty sk_buff and its rounding come to on x86-64 */
+#define SKB_ROUND 128
+#define ASIDE_BYTES 4096     /* the largest frame's packet fits */
+#define ASIDE_MAX 32768      /* 128 MiB at the very most, shared by all sockets */
+
+struct aside {
+	struct dgram d;
+	uint8_t packet[ASIDE_BYTES];
+};
+
+static struct slab aside_slab = SLAB(struct aside, d.next, ASIDE_MAX);
+
+/* The copy takes the packet's headers along: addresses and TTL are read from them later. */
+static struct dgram *set_aside(struct dgram *d)
+{
+	size_t bytes = (size_t)(d->payload - d->l3) + d->len;
+	struct aside *a = bytes <= ASIDE_BYTES ? slab_get(&aside_slab) : NULL;
+
+	if (!a)
+		return NULL;
+	memcpy(a->packet, d->l3, bytes);
+	a->d = *d;
+	a->d.l3 = a->packet;
+	a->d.payload = a->packet + (d->payload - d->l3);
+	a->d.engine = NULL;
+	a->d.next = NULL;
+	return &a->d;
+}
+
+static void drop(struct sock *s, struct dgram *d, enum stats_counter why)
+{
+	s->dropped++;
+	s->stats->drops++;
+	stats_add(why, 1);
+	queue_free(d);
+}
+
+void queue_put(struct sock *s, struct dgram *d, bool aside)
+{
+	d->next = NULL;
+	d->charge = SKB_OVERHEAD + ((d->len + SKB_ROUND - 1) & ~(uint32_t)(SKB_ROUND - 1));
+	if (s->charged > s->rcvbuf) {
+		drop(s, d, STAT_rx_queue_full);
+		return;
+	}
+	if (aside) {
+		struct dgram *copy = set_aside(d);
+
+		if (!copy) {
+			drop(s, d, STAT_rx_no_memory);
+			return;
+		}
+		queue_free(d);
+		d = copy;
+		stats_add(STAT_rx_copied, 1);
+	}
+	if (!lock_acquire(&s->lock)) {
+		drop(s, d, STAT_rx_no_memory);
+		return;
+	}
+	d->dropped = s->dropped;
+	*s->tail = d;
+	s->tail = &d->next;
+	s->charged += d->charge;
+	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
+	lock_release(&s->lock);
+}
+
+struct dgram *queue_take(struct sock *s, unsigned max)
+{
+	struct dgram *first, *d;
+	unsigned n = 0;
+
+	if (!sock_readable(s) || !lock_acquire(&s->lock))
+		return NULL;
+	first = s->head;
+	for (struct dgram **p = &s->head; (d = *p) && n < max; p = &d->next, n++) {
+		s->charged -= d->charge;
+		if (!d->next || n + 1 == max) {
+			s->head = d->next;
+			if (!s->head)
+				s->tail = &s->head;
+			d->next = NULL;
+			n++;
+			break;
+		}
+	}
+	__atomic_store_n(&s->count, s->count - n, __ATOMIC_RELEASE);
+	lock_release(&s->lock);
+	return first;
+}
+
+void queue_untake(struct sock *s, struct dgram *first)
+{
+	struct dgram *last = first;
+	unsigned n = 1;
+
+	if (!first)
+		return;
+	if (!lock_acquire(&s->lock)) {
+		queue_free(first);
+		return;
+	}
+	s->charged += last->charge;
+	for (; last->next; last = last->next, n++)
+		s->charged += last->next->charge;
+	last->next = s->head;
+	if (!s->head)
+		s->tail = &last->next;
+	s->head = first;
+	__atomic_store_n(&s->count, s->count + n, __ATOMIC_RELEASE);
+	lock_release(&s->lock);
+}
+
+/* Frames of one engine go back in one call. */
+void queue_free(struct dgram *chain)
+{
+	while (chain) {
+		struct dgram *first = chain, *last = chain;
+
+		chain = chain->next;
+		if (!first->engine) {
+			slab_put(&aside_slab, first);
+			continue;
+		}
+		while (chain && chain->engine == first->engine) {
+			last = chain;
+			chain = chain->next;
+		}
+		last->next = NULL;
+		engine_return(first->engine, first);
+	}
+}
+
+void queue_flush(struct sock *s)
+{
+	queue_free(queue_take(s, UINT32_MAX));
+}

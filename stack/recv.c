@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * recv.c - every receive call on an accelerated socket (contracts in sock.h).
+ *
+ * Two queues feed one socket (R2): ours and the shadow's. While ours has datagrams the shadow is looked at every 50
+ * us; when ours is empty it is looked at always, before a call says EAGAIN or sleeps. The shadow's answer, data or
+ * error, is passed on as it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+#include "base/real.h"
+#include "stack/sock.h"
+#include "stack/stack.h"
+#include "stack/usermem.h"
+#include "stack/wait.h"
+
+/* Flags that the fast path understands; with any other the call is the kernel's (MSG_ERRQUEUE, MSG_OOB ...). */
+#define KNOWN_FLAGS                                                                                \
+	(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_WAITALL | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL |     \
+	 MSG_WAITFORONE)
+
+#define BATCH 64
+
+static void count_shadow(struct sock *s, ssize_t bytes)
+{
+	s->stats->rx_shadow++;
+	s->stats->rx_shadow_bytes += (uint64_t)bytes;
+	stats_add(STAT_rx_shadow, 1);
+}
+
+/* The shadow's next datagram or error; -EAGAIN: nothing there. */
+static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	socklen_t namelen = msg->msg_namelen;
+	size_t controllen = msg->msg_controllen;
+	ssize_t r = real.recvmsg(fd, msg, flags | MSG_DONTWAIT);
+
+	s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
+	if (r < 0) {
+		msg->msg_namelen = namelen;
+		msg->msg_controllen = controllen;
+		return -errno;
+	}
+	count_shadow(s, r);
+	return r;
+}
+
+/* Copies @d out as recvmsg(2) does; the caller frees it or keeps it (MSG_PEEK). */
+static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *msg, int flags)
+{
+	ssize_t copied;
+	int err;
+
+	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
+	copied = usermem_scatter(msg->msg_iov, msg->msg_iovlen, d->payload, d->len);
+	if (copied < 0)
+		return copied;
+	if ((size_t)copied < d->len)
+		msg->msg_flags |= MSG_TRUNC;
+	err = cmsg_fill(s, d, msg);
+	if (err)
+		return err;
+	return flags & MSG_TRUNC ? (ssize_t)d->len : copied;
+}
+
+/* One datagram of our queue; -EAGAIN: another reader was faster. */
+static ssize_t from_queue(struct sock *s, struct msghdr *msg, int flags)
+{
+	struct dgram *d = queue_take(s, 1);
+	ssize_t r;
+
+	if (!d)
+		return -EAGAIN;
+	r = copy_out(s, d, msg, flags);
+	if ((flags & MSG_PEEK))
+		queue_untake(s, d);
+	else
+		queue_free(d);
+	return r;
+}
+
+/* Whatever is there now, on either side. */
+static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r;
+
+	if (!sock_readable(s))
+		stack_poll();
+	if (sock_readable(s) && clock_ticks() < s->shadow_due) {
+		r = from_queue(s, msg, flags);
+		if (r != -EAGAIN)
+			return r;
+	}
+	r = from_shadow(s, fd, msg, flags);
+	return r == -EAGAIN ? from_queue(s, msg, flags) : r;
+}
+
+/* Until when a call may wait: 0 not at all. The kernel keeps O_NONBLOCK and SO_RCVTIMEO; it is asked only here. */
+static uint64_t wait_until(int fd, int flags)
+{
+	struct timeval tv = { 0, 0 };
+	socklen_t len = sizeof(tv);
+	int fl;
+
+	if (flags & MSG_DONTWAIT)
+		return 0;
+	fl = real.fcntl(fd, F_GETFL);
+	if (fl < 0 || (fl & O_NONBLOCK))
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
+		return WAIT_FOREVER;
+	return wait_deadline((uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC);
+}
+
+static bool readable(void *arg)
+{
+	return sock_readable(arg);
+}
+
+/* Until something may be there on either side. 0; -EAGAIN: time is up; -EINTR. */
+static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
+{
+	struct wait_target target = { .sock = s, .ready = readable, .arg = s };
+	struct pollfd pfd[1 + WAIT_EXTRA];
+	int r;
+
+	do {
+		pfd[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		r = wait_for(&target, pfd, 1, deadline, NULL);
+		/* With a timeout the kernel does not restart either (net/core/sock.c sock_intr_errno()). */
+	} while (r == -EINTR && deadline == WAIT_FOREVER && wait_restarts());
+	if (r < 0)
+		return r;
+	if (r == WAIT_KERNEL)
+		s->shadow_due = 0;
+	return r == WAIT_TIMEOUT ? -EAGAIN : 0;
+}
+
+/* One datagram, waiting for it unless @flags or the socket say no. */
+static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = take_now(s, fd, msg, flags);
+	uint64_t deadline;
+
+	if (r != -EAGAIN)
+		return r;
+	deadline = wait_until(fd, flags);
+	while (r == -EAGAIN && deadline) {
+		int err = wait_for_datagram(s, fd, deadline);
+
+		if (err)
+			return err;
+		r = take_now(s, fd, msg, flags);
+	}
+	return r;
+}
+
+/* A call that the kernel would refuse at once, or that it alone understands. */
+static bool is_kernels(const struct msghdr *msg, int flags)
+{
+	if ((flags & ~KNOWN_FLAGS) || msg->msg_iovlen > IOV_MAX || (int)msg->msg_namelen < 0)
+		return true;
+	return msg->msg_iovlen &&
+	       !usermem_readable(msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov));
+}
+
+ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r;
+
+	if (!usermem_readable(msg, sizeof(*msg)))
+		return -EFAULT;
+	if (is_kernels(msg, flags)) {
+		r = real.recvmsg(fd, msg, flags);
+		return r < 0 ? -errno : r;
+	}
+	sock_activate(s);
+	stack_tick();
+	return receive(s, fd, msg, flags);
+}
+
+ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
+	size_t room = 0;
+	ssize_t r;
+
+	/* read(2) of nothing does not take a datagram; nor is an odd vector ours to judge. */
+	for (int i = 0; n > 0 && n <= IOV_MAX && usermem_readable(iov, (size_t)n * sizeof(*iov)) && i < n;
+	     i++)
+		room |= iov[i].iov_len;
+	if (!room || room > INT_MAX) {
+		r = real.readv(fd, iov, n);
+		return r < 0 ? -errno : r;
+	}
+	return sock_recvmsg(s, fd, &msg, 0);
+}
+
+/* Copies a chain out into consecutive messages. Returns how many; what is left of the chain is put back. */
+static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, int flags, int *err)
+{
+	struct dgram *d = chain, *prev = NULL;
+	int n = 0;
+
+	for (; d; prev = d, d = d->next, n++) {
+		ssize_t r;
+
+		if (d->next)
+			__builtin_prefetch(d->next->payload);
+		r = copy_out(s, d, &vec[n].msg_hdr, flags);
+		if (r < 0) {
+			*err = (int)r;
+			break;
+		}
+		vec[n].msg_len = (unsigned)r;
+	}
+	if (d) { /* the one that failed is lost, as in the kernel; those behind it are not */
+		queue_untake(s, d->next);
+		d->next = NULL;
+	}
+	(void)prev;
+	queue_free(chain);
+	return n;
+}
+
+static bool plain_messages(const struct mmsghdr *vec, unsigned n, int flags)
+{
+	if (!usermem_readable(vec, n * sizeof(*vec)))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (is_kernels(&vec[i].msg_hdr, flags))
+			return false;
+	return true;
+}
+
+/* As many as our queue has, in one go: one lock for the queue, one for the frames. */
+static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int flags, int *err)
+{
+	unsigned max = n < BATCH ? n : BATCH;
+
+	if (!sock_readable(s))
+		stack_poll();
+	if (!sock_readable(s) || clock_ticks() >= s->shadow_due || (flags & MSG_PEEK) ||
+	    !plain_messages(vec, max, flags))
+		return 0;
+	return copy_chain(s, queue_take(s, max), vec, flags, err);
+}
+
+static bool time_is_up(uint64_t deadline)
+{
+	return deadline != WAIT_FOREVER && clock_ns() >= deadline;
+}
+
+/*
+ * net/socket.c do_recvmmsg(): MSG_WAITFORONE stops waiting after the first message, the timeout is looked at after
+ * each message only, an error after the first message is kept for the next call (here: the shadow keeps it by not
+ * being asked again, or it was EAGAIN).
+ */
+static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
+			uint64_t deadline)
+{
+	unsigned done = 0;
+	int err = 0, got;
+	ssize_t r;
+
+	while (done < n) {
+		got = receive_batch(s, vec + done, n - done, flags, &err);
+		done += (unsigned)got;
+		if (err)
+			break;
+		if (!got) {
+			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);
+			if (r < 0) {
+				err = (int)r;
+				break;
+			}
+			vec[done++].msg_len = (unsigned)r;
+		}
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (time_is_up(deadline))
+			break;
+	}
+	return done ? (int)done : err;
+}
+
+int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
+		  struct timespec *timeout)
+{
+	uint64_t deadline = WAIT_FOREVER, now;
+	int r;
+
+	if (n == 0 || (flags & ~KNOWN_FLAGS) || !usermem_readable(vec, sizeof(*vec)) ||
+	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
+			 (unsigned long)timeout->tv_nsec >= NSEC_PER_SEC))) {
+		r = real.recvmmsg(fd, vec, n, flags, timeout);
+		return r < 0 ? -errno : r;
+	}
+	if (n > IOV_MAX)
+		n = IOV_MAX;
+	if (timeout)
+		deadline = wait_deadline((uint64_t)timeout->tv_sec * NSEC_PER_SEC +
+					 (uint64_t)timeout->tv_nsec);
+	sock_activate(s);
+	stack_tick();
+	r = receive_many(s, fd, vec, n, flags, deadline);
+	if (timeout && r > 0) { /* the time that was left, as the kernel writes it back */
+		now = clock_ns();
+		deadline = deadline > now ? deadline - now : 0;
+		timeout->tv_sec = (time_t)(deadline / NSEC_PER_SEC);
+		timeout->tv_nsec = (long)(deadline % NSEC_PER_SEC);
+	}
+	return r;
+}
+
+int sock_next_length(struct sock *s, int fd)
+{
+	struct dgram *d;
+	int len = 0;
+
+	sock_activate(s);
+	stack_tick();
+	stack_poll();
+	if (sock_readable(s) && lock_acquire(&s->lock)) {
+		d = s->head;
+		len = d ? (int)d->len : 0;
+		lock_release(&s->lock);
+		return len;
+	}
+	return real.ioctl(fd, FIONREAD, &len) < 0 ? -errno : len;
+}

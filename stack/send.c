@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * send.c - every send call on an accelerated socket (contracts in sock.h).
+ *
+ * The fast path takes what is ordinary: unicast, to a neighbour that is resolved, out of an interface that is open,
+ * within the MTU, with no option that changes the packet beyond TTL, TOS and source. Everything else, all errors
+ * included, is sent by the shadow from the same port (R11), and so behaves as without us.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/real.h"
+#include "stack/lwip_port.h"
+#include "stack/sendcmsg.h"
+#include "stack/sock.h"
+#include "stack/sockname.h"
+#include "stack/stack.h"
+#include "stack/usermem.h"
+#include "stack/wait.h"
+
+#define KNOWN_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CONFIRM)
+#define CONFIRM_NS NSEC_PER_SEC
+#define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger packets are its own */
+#define KICKS 64
+
+/* Where a datagram goes: filled step by step, any step may end on the kernel path. */
+struct route {
+	struct tx_dgram d;
+	struct hostnet_hop hop;
+	struct iface *iface;
+	uint32_t scope;
+	bool confirm;  /* this one through the shadow: the kernel shall probe the neighbour */
+};
+
+static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, int flags,
+			      enum stats_counter why)
+{
+	ssize_t r = real.sendmsg(fd, msg, flags);
+
+	if (r < 0)
+		return -errno;
+	stats_add(why, 1);
+	stats_add(STAT_tx_shadow, 1);
+	if (s->stats) {
+		s->stats->tx_shadow++;
+		s->stats->tx_shadow_bytes += (uint64_t)r;
+	}
+	return r;
+}
+
+/* An ICMP error that the shadow got is this call's error, as in the kernel; looked for every 50 us. */
+static int pending_error(struct sock *s, int fd)
+{
+	uint64_t now = clock_ticks();
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (!s->errors_due || now < s->error_due)
+		return 0;
+	s->error_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 ? -err : 0;
+}
+
+static bool total_length(const struct msghdr *msg, uint32_t *total)
+{
+	size_t sum = 0;
+
+	if (msg->msg_iovlen > IOV_MAX ||
+	    !usermem_readable(msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov)))
+		return false;
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		if (msg->msg_iov[i].iov_len > UINT16_MAX)
+			return false;
+		sum += msg->msg_iov[i].iov_len;
+	}
+	*total = (uint32_t)sum;
+	return sum <= UINT16_MAX && usermem_iov_readable(msg->msg_iov, msg->msg_iovlen);
+}
+
+static bool destination(const struct sock *s, const struct msghdr *msg, struct route *r)
+{
+	if (!msg->msg_name) {
+		r->d.destination = s->remote;
+		r->d.destination_port = s->remote_port;
+		return s->connected;
+	}
+	return usermem_readable(msg->msg_name, msg->msg_namelen) && msg->msg_namelen >= 16 &&
+	       sockname_parse(s->family, msg->msg_name, msg->msg_namelen, &r->d.destination,
+			      &r->d.destination_port, &r->scope);
+}
+
+/* Fills in what the packet looks like. False: not for the fast path. */
+static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct route *r)
+{
+	bool v4;
+
+	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || !stack.owner ||
+	    !total_length(msg, &r->d.len) || !destination(s, msg, r))
+		return false;
+	v4 = ipaddr_is_v4(&r->d.destination);
+	r->d.source = s->local;
+	r->d.source_port = s->local_port;
+	r->d.ttl = v4 ? s->ttl : s->hops;
+	r->d.tos = v4 ? s->tos : s->tclass;
+	r->d.dont_fragment = s->pmtudisc != IP_PMTUDISC_DONT;
+	r->d.iov = msg->msg_iov;
+	r->d.iovcnt = msg->msg_iovlen;
+	if (s->bound_if && !r->scope)
+		r->scope = (uint32_t)s->bound_if;
+	if (!v4 && s->family == AF_INET6 && ipaddr_is_v4(&s->local))
+		return false;
+	if (v4 && s->v6only)
+		return false;
+	return !msg->msg_control || !msg->msg_controllen ||
+	       sendcmsg_parse(msg, s->family, &r->d, &r->scope);
+}
+
+static enum stats_counter reason(enum hostnet_verdict verdict)
+{
+	switch (verdict) {
+	case HOSTNET_LOCAL:
+		return STAT_tx_local;
+	case HOSTNET_NO_NEIGHBOUR:
+		return STAT_tx_no_neighbour;
+	default:
+		return STAT_tx_no_route;
+	}
+}
+
+static bool cached(const struct sock *s, const struct route *r)
+{
+	return s->tx_generation == __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
+	       !r->scope && ipaddr_equal(&s->tx_to, &r->d.destination) &&
+	       ipaddr_equal(&s->tx_from, &r->d.source);
+}
+
+/* The route and neighbour, from the socket's last datagram or from the tables. */
+static enum hostnet_verdict look_up(struct sock *s, struct route *r)
+{
+	enum hostnet_verdict v;
+	uint32_t generation;
+
+	if (!lock_try(&s->tx_lock))
+		return HOSTNET_ODD_ROUTE;
+	if (cached(s, r)) {
+		v = (enum hostnet_verdict)s->tx_verdict;
+		r->hop = s->tx_hop;
+		r->iface = s->tx_iface;
+	} else {
+		generation = __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE);
+		v = hostnet_lookup(&r->d.destination, &r->d.source, (int)r->scope, &r->hop);
+		r->iface = v == HOSTNET_OK ? stack_iface(r->hop.ifindex) : NULL;
+		if (!r->scope) {
+			s->tx_to = r->d.destination;
+			s->tx_from = r->d.source;
+			s->tx_verdict = (int)v;
+			s->tx_hop = r->hop;
+			s->tx_iface = r->iface;
+			s->tx_generation = generation;
+		}
+	}
+	if (v == HOSTNET_OK && r->hop.confirm && clock_ns() >= s->confirm_due) {
+		s->confirm_due = clock_ns() + CONFIRM_NS;
+		r->confirm = true;
+	}
+	lock_release(&s->tx_lock);
+	return v;
+}
+
+/* Decides the way of one datagram: STAT_COUNT for the fast path, else why not. */
+static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int flags,
+				 struct route *r)
+{
+	enum hostnet_verdict v;
+	uint32_t packet;
+
+	memset(r, 0, offsetof(struct route, hop));
+	r->iface = NULL;
+	r->scope = 0;
+	r->confirm = false;
+	if (!describe(s, msg, flags, r))
+		return STAT_tx_option;
+	v = look_up(s, r);
+	if (v != HOSTNET_OK)
+		return reason(v);
+	if (!r->iface || r->iface->dead || !r->iface->engines ||
+	    (r->iface->nic->flags & NIC_F_RX_ONLY))
+		return STAT_tx_no_route;
+	if (r->confirm)
+		return STAT_tx_no_neighbour;
+	packet = r->d.len + (ipaddr_is_v4(&r->d.destination) ? 28 : 48);
+	if (packet > r->hop.mtu || packet > r->iface->engine[0]->queue->frame_size - 512 ||
+	    (r->hop.gateway && packet > SAFE_MTU))
+		return STAT_tx_too_big;
+	r->d.source = r->hop.source;
+	return STAT_COUNT;
+}
+
+static struct engine *pick_engine(const struct iface *f)
+{
+	return f->engine[__libc_single_threaded || f->engines == 1 ? 0 : lock_self() % f->engines];
+}
+
+/* The engine's lock is held. False: no room. */
+static bool put_frame(struct engine *e, const struct route *r)
+{
+	struct nic_frame frame;
+	uint8_t *base;
+
+	if (nic_tx_alloc(e->queue, &base, 1) == 0)
+		return false;
+	if (lwip_port_output(e, &r->d, &r->hop, base, &frame) == 0 &&
+	    nic_tx_burst(e->queue, &frame, 1) == 1)
+		return true;
+	nic_free(e->queue, &base, 1);
+	return false;
+}
+
+/* Tells the NIC, bounded: in copy mode one call sends at most 32 frames. */
+static void kick(struct engine *e)
+{
+	for (int i = 0; i < KICKS && nic_tx_kick(e->queue) == -EAGAIN; i++)
+		;
+}
+
+static void count_fast(struct sock *s, uint32_t bytes)
+{
+	s->stats->tx_fast++;
+	s->stats->tx_fast_bytes += bytes;
+	stats->counters[STAT_tx_fast]++;
+}
+
+ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags)
+{
+	struct engine *e;
+	enum stats_counter why;
+	struct route r;
+	bool sent;
+	int err;
+
+	if (!usermem_readable(msg, sizeof(*msg)))
+		return -EFAULT;
+	stack_tick();
+	why = decide(s, msg, flags, &r);
+	if (why != STAT_COUNT)
+		return through_shadow(s, fd, msg, flags, why);
+	err = pending_error(s, fd);
+	if (err)
+		return err;
+	e = pick_engine(r.iface);
+	if (!lock_acquire(&e->lock))
+		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
+	sent = put_frame(e, &r);
+	if (!sent) {
+		kick(e);
+		sent = put_frame(e, &r);
+	}
+	if (sent)
+		kick(e);
+	lock_release(&e->lock);
+	if (!sent)
+		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
+	count_fast(s, r.d.len);
+	return (ssize_t)r.d.len;
+}
+
+/*
+ * The fast part of a vector: frames of consecutive messages go to the ring under one lock, with one kick at the end.
+ * Returns how many; the message after them is the kernel's to send.
+ */
+static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int flags)
+{
+	struct engine *e = NULL;
+	struct route r;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (decide(s, &vec[i].msg_hdr, flags, &r) != STAT_COUNT)
+			break;
+		if (e && e->iface != r.iface)
+			break;
+		if (!e) {
+			e = pick_engine(r.iface);
+			if (!lock_acquire(&e->lock))
+				return 0;
+		}
+		if (!put_frame(e, &r)) {
+			kick(e);
+			if (!put_frame(e, &r))
+				break;
+		}
+		count_fast(s, r.d.len);
+		vec[i].msg_len = r.d.len;
+	}
+	if (e) {
+		kick(e);
+		lock_release(&e->lock);
+	}
+	return i;
+}
+
+int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags)
+{
+	unsigned done = 0;
+	ssize_t r;
+
+	if (n > IOV_MAX)
+		n = IOV_MAX;
+	if (n == 0 || !usermem_readable(vec, n * sizeof(*vec)) ||
+	    !usermem_writable(&vec[0].msg_len, sizeof(vec[0].msg_len))) {
+		r = real.sendmmsg(fd, vec, n, flags);
+		return r < 0 ? -errno : (int)r;
+	}
+	stack_tick();
+	r = pending_error(s, fd);
+	if (r)
+		return (int)r;
+	while (done < n) {
+		done += send_burst(s, vec + done, n - done, flags);
+		if (done == n)
+			break;
+		r = sock_sendmsg(s, fd, &vec[done].msg_hdr, flags);
+		if (r < 0)
+			return done ? (int)done : (int)r;
+		vec[done++].msg_len = (unsigned)r;
+	}
+	return (int)done;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sendcmsg.c - see sendcmsg.h. What is accepted, and the ranges, follow net/ipv4/ip_sockglue.c ip_cmsg_send() and
+ * net/ipv6/datagram.c ip6_datagram_send_ctl().
+ */
+#include "stack/sendcmsg.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "stack/hostnet.h"
+#include "stack/lwip_port.h"
+#include "stack/usermem.h"
+
+static bool value_int(const struct cmsghdr *c, int *value)
+{
+	if (c->cmsg_len == CMSG_LEN(sizeof(int))) {
+		memcpy(value, CMSG_DATA(c), sizeof(*value));
+		return true;
+	}
+	return false;
+}
+
+/* The source that is asked for has to be an address of this host; only the kernel knows what else is allowed. */
+static bool use_source(struct tx_dgram *d, const struct ipaddr *source)
+{
+	if (ipaddr_is_any(source))
+		return true;
+	if (!hostnet_is_local(source, NULL))
+		return false;
+	d->source = *source;
+	return true;
+}
+
+static bool pktinfo4(const struct cmsghdr *c, struct tx_dgram *d, uint32_t *oif)
+{
+	struct in_pktinfo info;
+	struct ipaddr source;
+
+	if (c->cmsg_len != CMSG_LEN(sizeof(info)))
+		return false;
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	source = ipaddr_from_v4(info.ipi_spec_dst.s_addr);
+	if (info.ipi_ifindex)
+		*oif = (uint32_t)info.ipi_ifindex;
+	return use_source(d, &source);
+}
+
+static bool pktinfo6(const struct cmsghdr *c, struct tx_dgram *d, uint32_t *oif)
+{
+	struct in6_pktinfo info;
+	struct ipaddr source;
+
+	if (c->cmsg_len != CMSG_LEN(sizeof(info)))
+		return false;
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	source = ipaddr_from_v6(&info.ipi6_addr);
+	if (info.ipi6_ifindex)
+		*oif = info.ipi6_ifindex;
+	if (!ipaddr_is_any(&source) && ipaddr_is_v4(&source) != ipaddr_is_v4(&d->destination))
+		return false;
+	return use_source(d, &source);
+}
+
+static bool apply_v4(const struct cmsghdr *c, struct tx_dgram *d, uint32_t *oif)
+{
+	int value;
+
+	switch (c->cmsg_type) {
+	case IP_PKTINFO:
+		return pktinfo4(c, d, oif);
+	case IP_TTL:
+		if (!value_int(c, &value) || value < 1 || value > 255)
+			return false;
+		d->ttl = (uint8_t)value;
+		return true;
+	case IP_TOS:
+		if (c->cmsg_len == CMSG_LEN(1))
+			value = *(const uint8_t *)CMSG_DATA(c);
+		else if (!value_int(c, &value) || value < 0 || value > 255)
+			return false;
+		d->tos = (uint8_t)value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool apply_v6(const struct cmsghdr *c, struct tx_dgram *d, uint32_t *oif)
+{
+	int value;
+
+	if (c->cmsg_type == IPV6_PKTINFO)
+		return pktinfo6(c, d, oif);
+	/* To a mapped destination these two have no effect in the kernel; leave that to it. */
+	if (ipaddr_is_v4(&d->destination) || !value_int(c, &value) || value < 0 || value > 255)
+		return false;
+	if (c->cmsg_type == IPV6_HOPLIMIT)
+		d->ttl = (uint8_t)value;
+	else if (c->cmsg_type == IPV6_TCLASS)
+		d->tos = (uint8_t)value;
+	else
+		return false;
+	return true;
+}
+
+bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d, uint32_t *oif)
+{
+	const struct cmsghdr *c;
+
+	if (!usermem_readable(msg->msg_control, msg->msg_controllen))
+		return false;
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)msg, (struct cmsghdr *)c)) {
+		size_t left = msg->msg_controllen - (size_t)((const char *)c - (char *)msg->msg_control);
+
+		if (c->cmsg_len < sizeof(*c) || c->cmsg_len > left)
+			return false;
+		if (c->cmsg_level == SOL_IP && family == AF_INET) {
+			if (!apply_v4(c, d, oif))
+				return false;
+		} else if (c->cmsg_level == SOL_IPV6 && family == AF_INET6) {
+			if (!apply_v6(c, d, oif))
+				return false;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sock.c - the life of a socket (see sock.h): made, bound, prepared, activated, refused, gone. */
+#include "stack/sock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/slab.h"
+#include "stack/demux.h"
+#include "stack/epoll.h"
+#include "stack/fdtable.h"
+#include "stack/sockopt.h"
+#include "stack/sockname.h"
+#include "stack/stack.h"
+
+static struct slab slab = SLAB(struct sock, free_link, 0);
+
+void sock_created(int fd, int domain, int type, int protocol)
+{
+	struct sock *s;
+
+	fdtable_clear(fd);
+	if (!config_active() || (domain != AF_INET && domain != AF_INET6) ||
+	    (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_DGRAM ||
+	    (protocol != 0 && protocol != IPPROTO_UDP))
+		return;
+	s = slab_get(&slab);
+	if (!s)
+		return;
+	memset(s, 0, sizeof(*s));
+	s->kind = FILE_SOCK;
+	s->family = (uint8_t)domain;
+	s->fd = fd;
+	s->tail = &s->head;
+	LIST_INIT(&s->items);
+	if (!fdtable_set(fd, (struct file *)s))
+		slab_put(&slab, s);
+}
+
+/* Steering off. Called with stack.lock held, like all below that change the state. */
+static void unsteer(struct sock *s)
+{
+	if (s->flow)
+		flow_put(s->flow);
+	s->flow = NULL;
+	if (s->state == SOCK_ACTIVE) {
+		stack.steered--;
+		stack.stamp_wanted -= (s->want & WANT_ANY_STAMP) != 0;
+	} else if (s->state == SOCK_PREPARED) {
+		stack.prepared--;
+	}
+}
+
+static void set_state(struct sock *s, enum sock_state state)
+{
+	static const enum stats_socket_state shown[] = {
+		[SOCK_IDLE] = STATS_SOCKET_KERNEL,
+		[SOCK_PREPARED] = STATS_SOCKET_PREPARED,
+		[SOCK_ACTIVE] = STATS_SOCKET_ACTIVE,
+		[SOCK_KERNEL] = STATS_SOCKET_KERNEL,
+	};
+
+	s->state = state;
+	if (s->stats)
+		s->stats->state = shown[state];
+	epoll_sock_changed(s);
+}
+
+/* Out of the demultiplexer; a thread that is just delivering to it is waited for. */
+static void unlink_sock(struct sock *s)
+{
+	if (!s->in_demux || !stack_exclusive_begin())
+		return;
+	demux_remove(s);
+	stack_exclusive_end();
+}
+
+static void link_sock(struct sock *s)
+{
+	if (!stack_exclusive_begin())
+		return;
+	demux_add(s);
+	stack_exclusive_end();
+}
+
+void sock_destroy(struct sock *s)
+{
+	epoll_sock_gone(s);
+	if (s->stats && lock_acquire(&stack.lock)) {
+		unsteer(s);
+		unlink_sock(s);
+		queue_flush(s);
+		stats_socket_put(s->stats);
+		lock_release(&stack.lock);
+	}
+	s->kind = 0;
+	slab_put(&slab, s);
+}
+
+/* The statistics slot is taken when a socket turns out to be chosen; it shows addresses from then on. */
+static void show_addresses(struct sock *s)
+{
+	if (!s->stats)
+		s->stats = stats_socket_get();
+	s->stats->fd = s->fd;
+	s->stats->family = s->family;
+	s->stats->local = s->local;
+	s->stats->remote = s->remote;
+	s->stats->local_port = s->local_port;
+	s->stats->remote_port = s->remote_port;
+}
+
+static void refuse(struct sock *s, const char *why)
+{
+	char local[IPADDR_STRLEN];
+
+	unsteer(s);
+	show_addresses(s);
+	snprintf(s->stats->why, sizeof(s->stats->why), "%s", why);
+	stats_add(STAT_sockets_refused, 1);
+	set_state(s, SOCK_KERNEL);
+	log_warn("%s stays on the kernel path: %s",
+		 sockname_text(local, &s->local, s->local_port, s->family), why);
+}
+
+void sock_refuse(struct sock *s, const char *format, ...)
+{
+	char why[NIC_WHY_LEN];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof(why), format, ap);
+	va_end(ap);
+	if (!lock_acquire(&stack.lock))
+		return;
+	if (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE)
+		refuse(s, why);
+	lock_release(&stack.lock);
+}
+
+static struct nic_flow rule_of(const struct sock *s)
+{
+	struct nic_flow rule = { .local = s->local,
+				 .remote = s->remote,
+				 .local_port = s->local_port,
+				 .remote_port = s->remote_port };
+
+	if (ipaddr_is_any(&s->local))
+		rule.families = s->family == AF_INET ? NIC_FLOW_V4
+				: s->v6only	     ? NIC_FLOW_V6
+						     : NIC_FLOW_V4 | NIC_FLOW_V6;
+	return rule;
+}
+
+/* Opens what it needs; 0, or -errno after refuse(). */
+static int prepare(struct sock *s, int fd)
+{
+	char why[NIC_WHY_LEN] = "";
+	const char *option;
+
+	stats_add(STAT_sockets_chosen, 1);
+	if (stack_init(why) < 0) {
+		refuse(s, why);
+		return -ENOTSUP;
+	}
+	show_addresses(s);
+	option = sockopt_read(s, fd);
+	if (option) {
+		snprintf(why, sizeof(why), "%s is set, which only the kernel can honour", option);
+		refuse(s, why);
+		return -ENOTSUP;
+	}
+	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
+	if (!s->ifaces) {
+		refuse(s, why);
+		return -ENOTSUP;
+	}
+	link_sock(s);
+	stack.prepared++;
+	set_state(s, SOCK_PREPARED);
+	return 0;
+}
+
+/* Before it is changed, so that no datagram falls between two rules, the new one is installed. */
+static void resteer(struct sock *s)
+{
+	char why[NIC_WHY_LEN];
+	struct nic_flow rule = rule_of(s);
+	struct flow *f = flow_get(&rule, s->ifaces, why);
+
+	if (!f) {
+		refuse(s, why);
+		return;
+	}
+	if (s->flow)
+		flow_put(s->flow);
+	s->flow = f;
+}
+
+static const char *device_name(unsigned i)
+{
+	return stack.iface[i]->nic->ifname;
+}
+
+static void announce(const struct sock *s)
+{
+	char local[IPADDR_STRLEN];
+
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (s->ifaces & (1u << i))
+			log_info("%s is accelerated on %s (%s)",
+				 sockname_text(local, &s->local, s->local_port, s->family),
+				 device_name(i), stack.iface[i]->nic->mode);
+}
+
+void sock_activate_slow(struct sock *s)
+{
+	if (!lock_acquire(&stack.lock))
+		return;
+	if (s->state == SOCK_PREPARED) {
+		if (!stack_claim()) {
+			unsteer(s);
+			set_state(s, SOCK_KERNEL);
+		} else {
+			resteer(s);
+		}
+	}
+	if (s->state == SOCK_PREPARED) {
+		stack.prepared--;
+		stack.steered++;
+		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
+		set_state(s, SOCK_ACTIVE);
+		stack.tick_due = 0; /* the first lease, at once */
+		announce(s);
+	}
+	lock_release(&stack.lock);
+	stack_tick();
+}
+
+/* The kernel changed its addresses: the same on our side. */
+static void move(struct sock *s, const struct sockname *now)
+{
+	bool linked = s->in_demux;
+
+	if (linked && !stack_exclusive_begin())
+		return;
+	if (linked)
+		demux_remove(s);
+	s->local = now->local;
+	s->local_port = now->local_port;
+	s->remote = now->remote;
+	s->remote_port = now->remote_port;
+	s->connected = now->connected;
+	s->errors_due = s->errors_due || now->connected;
+	s->tx_generation = 0;
+	if (linked && now->local_port)
+		demux_add(s);
+	if (linked)
+		stack_exclusive_end();
+}
+
+static bool moved(const struct sock *s, const struct sockname *now)
+{
+	return !ipaddr_equal(&s->local, &now->local) || !ipaddr_equal(&s->remote, &now->remote) ||
+	       s->local_port != now->local_port || s->remote_port != now->remote_port;
+}
+
+int sock_bound(struct sock *s, int fd)
+{
+	struct sockname now;
+	int err = 0;
+
+	if (sockname_read(fd, &now) < 0 || !moved(s, &now) || !lock_acquire(&stack.lock))
+		return 0;
+	move(s, &now);
+	if (s->stats)
+		show_addresses(s);
+	if (s->state == SOCK_IDLE && now.local_port &&
+	    config_chosen(&now.local, ntohs(now.local_port))) {
+		err = prepare(s, fd);
+	} else if (s->state == SOCK_ACTIVE && now.local_port) {
+		resteer(s);
+	} else if (!now.local_port && s->state != SOCK_IDLE) {
+		/* Disconnected and unbound (connect(AF_UNSPEC) on an implicitly bound one). */
+		unsteer(s);
+		set_state(s, SOCK_IDLE);
+	}
+	lock_release(&stack.lock);
+	return config.strict ? err : 0;
+}
+
+void sock_sync(struct sock *s, int fd)
+{
+	bool stamps = s->want & WANT_ANY_STAMP;
+	const char *option;
+
+	if (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE)
+		return;
+	if (!lock_acquire(&stack.lock))
+		return;
+	option = sockopt_read(s, fd);
+	if (s->state == SOCK_ACTIVE) {
+		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
+		stack.stamp_wanted -= stamps;
+	}
+	lock_release(&stack.lock);
+	if (option)
+		sock_refuse(s, "%s was set, which only the kernel can honour", option);
+}

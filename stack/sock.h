@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sock.h - a UDP socket of the program that is, or may become, accelerated.
+ *
+ * The file descriptor is a genuine kernel socket, the shadow (R1): addresses, options, permissions and errors are the kernel's,
+ * and whatever cannot take the fast path goes through it. What is kept here is a mirror of the few things that
+ * the data path has to know; sock_sync() reads them from the kernel after each call that may have changed them.
+ *
+ * Life: socket() gives a sock in SOCK_IDLE. A bind (explicit or implicit) to a chosen port makes it SOCK_PREPARED:
+ * queues are open, it is in the demultiplexer, nothing is steered yet (R7). The first wait or receive makes it
+ * SOCK_ACTIVE. Whatever cannot be accelerated ends in SOCK_KERNEL, with a reason, and behaves as without us; datagrams that are queued by then
+ * are still delivered.
+ *
+ * A sock is shared by all descriptors that were dup()ed from one another; the last one closed ends it. Memory is
+ * type-stable (slab.h): look-ups take a reference and check again (fdtable.h).
+ */
+#ifndef STACK_SOCK_H
+#define STACK_SOCK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "base/ipaddr.h"
+#include "base/lock.h"
+#include "base/stats.h"
+#include "stack/dgram.h"
+#include "stack/hostnet.h"
+
+enum sock_state {
+	SOCK_IDLE,     /* not bound to a chosen port: the kernel does everything */
+	SOCK_PREPARED, /* chosen, queues open, not steered */
+	SOCK_ACTIVE,   /* steered */
+	SOCK_KERNEL,   /* chosen, but on the kernel path */
+};
+
+/* Ancillary data that the program asked for on received datagrams. */
+enum sock_want {
+	WANT_TIMESTAMP = 1 << 0,
+	WANT_TIMESTAMPNS = 1 << 1,
+	WANT_TIMESTAMPING = 1 << 2,
+	WANT_TIME_NEW = 1 << 3,      /* ... in the 64-bit forms (SO_TIMESTAMP_NEW) */
+	WANT_RXQ_OVFL = 1 << 4,
+	WANT_PKTINFO = 1 << 5,
+	WANT_TTL = 1 << 6,
+	WANT_TOS = 1 << 7,
+	WANT_ORIGDST = 1 << 8,
+	WANT6_PKTINFO = 1 << 9,
+	WANT6_HOPLIMIT = 1 << 10,
+	WANT6_TCLASS = 1 << 11,
+	WANT6_FLOWINFO = 1 << 12,
+	WANT6_ORIGDST = 1 << 13,
+};
+#define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING)
+
+struct engine;
+struct epoll_item;
+struct flow;
+
+struct sock {
+	/* fd table's part: the same in every kind of file. */
+	int kind;                    /* enum file_kind */
+	int refs;
+
+	uint8_t state;               /* enum sock_state */
+	uint8_t family;              /* AF_INET or AF_INET6 */
+	bool v6only;
+	bool connected;
+	bool reuseport;
+	bool tx_plain;               /* no option that needs the kernel for sending */
+	bool tx_sticky;              /* one is set that cannot be read back (IPV6_PKTINFO) */
+	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
+	bool watched;                /* in an epoll set */
+	bool in_demux;
+	bool on_fed;                 /* on its engine's list of this burst */
+	uint8_t ttl, tos, hops, tclass;
+	uint8_t pmtudisc, pmtudisc6;
+	uint32_t want;               /* enum sock_want */
+	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
+	int bound_if;                /* SO_BINDTODEVICE; 0: any */
+	int fd;                      /* a descriptor of it, for messages */
+
+	struct ipaddr local, remote;
+	uint16_t local_port, remote_port; /* network order */
+
+	/* Received datagrams. */
+	struct lock lock;            /* queue, items */
+	struct dgram *head, **tail;
+	uint32_t count;
+	uint64_t charged, rcvbuf;    /* bytes, as the kernel counts them */
+	uint32_t dropped;
+	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
+	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
+
+	/* The last route used. */
+	struct lock tx_lock;
+	struct ipaddr tx_to, tx_from;
+	uint32_t tx_generation;
+	int tx_verdict;              /* enum hostnet_verdict */
+	struct hostnet_hop tx_hop;
+	struct iface *tx_iface;
+	uint64_t confirm_due;        /* ns: when a STALE neighbour is confirmed through the shadow again */
+
+	struct sock *hash_next;      /* demux.c: same bucket */
+	struct sock *fed_next;
+	LIST_HEAD(, epoll_item) items;
+	uint32_t ifaces;             /* bit mask of stack.iface[] that serve it */
+	struct flow *flow;           /* its steering rule, when active */
+	struct stats_socket *stats;
+	void *free_link;
+};
+
+/* A new socket of the program. @fd has just been returned by socket(). Does nothing without memory: kernel path. */
+void sock_created(int fd, int domain, int type, int protocol);
+
+/* Ends it: out of the demultiplexer and all epoll sets, steering off, queue given back. Last reference gone. */
+void sock_destroy(struct sock *s);
+
+/*
+ * After a successful bind(), connect() or implicit bind of @fd: reads the addresses back from the kernel and acts on
+ * what changed. 0; with KBACCEL_STRICT -errno when the socket is chosen but cannot be accelerated.
+ */
+int sock_bound(struct sock *s, int fd);
+
+/* Reads all options that matter back from the kernel; a socket whose options we cannot honour goes to the kernel. */
+void sock_sync(struct sock *s, int fd);
+
+/* Puts @s on the kernel path for good: steering off, reason logged and recorded. */
+void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Switches steering on if it is not yet (R7). Called by every wait and receive. */
+void sock_activate_slow(struct sock *s);
+
+static inline void sock_activate(struct sock *s)
+{
+	if (__builtin_expect(s->state == SOCK_PREPARED, 0))
+		sock_activate_slow(s);
+}
+
+/* May datagrams for it come past the kernel, or still be queued? Otherwise every call is the kernel's alone. */
+static inline bool sock_is_fast(const struct sock *s)
+{
+	return s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE ||
+	       __builtin_expect(s->count != 0, 0);
+}
+
+static inline bool sock_readable(const struct sock *s)
+{
+	return __atomic_load_n(&s->count, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* queue.c. Enqueue takes @d over, or drops it when the receive buffer is full. @aside: copy it out of its frame. */
+void queue_put(struct sock *s, struct dgram *d, bool aside);
+/* Takes up to @max datagrams off as a chain, or NULL. */
+struct dgram *queue_take(struct sock *s, unsigned max);
+/* Puts a chain (last element @last) back in front, for datagrams that were not read after all. */
+void queue_untake(struct sock *s, struct dgram *first);
+/* Frees a chain of consumed datagrams. */
+void queue_free(struct dgram *chain);
+void queue_flush(struct sock *s);
+
+/* recv.c: the receive calls on an accelerated socket. All return bytes or -errno. */
+ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
+int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
+		  struct timespec *timeout);
+ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n);
+
+/* send.c. */
+ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);
+int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags);
+
+/* FIONREAD: length of the next datagram. */
+int sock_next_length(struct sock *s, int fd);
+
+/* cmsg.c: fills name, control data and msg_flags of @msg for @d. 0 or -EFAULT. */
+int cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg);
+int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg);
+
+#endif

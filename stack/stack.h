@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stack.h - the process-wide part: which interfaces are open, what is steered to them, and the clockwork that every
+ * entry into the library turns (lease, notifications, statistics).
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "nic/nic.h"
+#include "stack/engine.h"
+
+#define STACK_MAX_IFACES 16
+#define STACK_MAX_ENGINES 256
+
+/* An open interface. Never closed before the process ends, only marked dead: pointers to it stay good. */
+struct iface {
+	struct nic *nic;
+	unsigned engines;
+	struct engine *engine[NIC_MAX_QUEUES];
+	bool dead;
+};
+
+/* A steering rule in force, on all interfaces that the sockets using it need; counted. */
+struct flow {
+	struct nic_flow rule;
+	unsigned users;
+	uint32_t ifaces;         /* bit i: installed on stack.iface[i] */
+};
+
+struct stack {
+	struct lock lock;        /* opening interfaces, flows, demultiplexer writers */
+	bool ready;
+	unsigned ifaces;
+	struct iface *iface[STACK_MAX_IFACES];
+	unsigned engines;
+	struct engine *engine[STACK_MAX_ENGINES];
+	unsigned prepared;       /* sockets that the next wait or receive activates */
+	unsigned steered;        /* active sockets */
+	unsigned stamp_wanted;   /* sockets that want receive timestamps */
+	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due */
+	bool owner;              /* this process drives the queues (R8) */
+};
+
+extern struct stack stack;
+
+/* Prepares clock, statistics and netlink; once. 0 or -errno, @why says what to do. */
+int stack_init(char why[NIC_WHY_LEN]);
+
+/*
+ * Opens what a socket bound to @local needs: @bound_if, or KBACCEL_INTERFACE, or the interface with that address, or all with a
+ * route. Returns a bit mask of stack.iface[], or 0 with @why filled in.
+ */
+uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NIC_WHY_LEN]);
+
+/* A local address came or went: tells all interfaces. stack.lock held. */
+void local_address(const struct ipaddr *addr, bool on);
+
+/* The open interface with this index, or NULL. */
+struct iface *stack_iface(int ifindex);
+
+/* Installs @rule on the interfaces in @mask (or counts one more user). NULL: @why. flow_put() ends one use. */
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN]);
+void flow_put(struct flow *f);
+
+/* All engines' locks, for writers of the demultiplexer. False: re-entered by a signal handler; do nothing. */
+bool stack_exclusive_begin(void);
+void stack_exclusive_end(void);
+
+#define STACK_TICK_US 10000
+
+void stack_tick_slow(uint64_t now);
+
+/* Turned by every entry into the library: cheap unless 10 ms have passed. */
+static inline uint64_t stack_tick(void)
+{
+	uint64_t now = clock_ticks();
+
+	if (__builtin_expect(now >= stack.tick_due, 0))
+		stack_tick_slow(now);
+	return now;
+}
+
+/* Drains one burst of each engine that nobody else is draining. Returns how many frames came. */
+static inline unsigned stack_poll(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < stack.engines; i++)
+		n += engine_poll(stack.engine[i]);
+	return n;
+}
+
+/* This process drives the queues from now on, unless a relative does already (R8). */
+bool stack_claim(void);
+
+/* The process ends: everything passes to the kernel at once, not only when the lease runs out. */
+void stack_leave(void);
+
+/* Around fork(): the child must not inherit a lock or a half-changed structure. */
+void stack_fork_prepare(void);
+void stack_fork_parent(void);
+
+/* In the child of a fork: locks, queues and statistics of its own; rings stay with the parent (R8). */
+void stack_forked(void);
+
+#endif

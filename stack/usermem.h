@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * usermem.h - the program's buffers, which may be bad: the kernel answers EFAULT, so must we, never SIGSEGV.
+ *
+ * A page that a thread uses for the first time is tried by a system call (the kernel copies one byte there or from there, and
+ * says whether it could); after that the thread remembers it. A buffer that is unmapped after it was used once is not
+ * noticed: the price of not paying a system call for each datagram.
+ */
+#ifndef STACK_USERMEM_H
+#define STACK_USERMEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define USERMEM_SLOTS 64
+#define USERMEM_SHIFT 12
+
+struct usermem_cache {
+	uintptr_t readable[USERMEM_SLOTS], writable[USERMEM_SLOTS]; /* page numbers; 0 none */
+};
+
+extern __thread struct usermem_cache usermem_cache __attribute__((tls_model("initial-exec")));
+
+/* Opens what the trials need; once, before any other call. 0 or -errno (then every page counts as good). */
+int usermem_init(void);
+
+bool usermem_try_write(void *p, size_t len);
+bool usermem_try_read(const void *p, size_t len);
+
+static inline bool usermem_page_known(const uintptr_t *table, uintptr_t page)
+{
+	return table[page % USERMEM_SLOTS] == page;
+}
+
+/*
+ * Can @len bytes at @p be written? Their first byte in each page may be overwritten by the trial, so ask only for what will be written
+ * anyway.
+ */
+static inline bool usermem_writable(void *p, size_t len)
+{
+	uintptr_t first = (uintptr_t)p >> USERMEM_SHIFT;
+	uintptr_t last = ((uintptr_t)p + len - 1) >> USERMEM_SHIFT;
+
+	if (__builtin_expect(len == 0, 0))
+		return true;
+	if (__builtin_expect(last - first <= 1, 1) &&
+	    usermem_page_known(usermem_cache.writable, first) &&
+	    usermem_page_known(usermem_cache.writable, last))
+		return true;
+	return usermem_try_write(p, len);
+}
+
+static inline bool usermem_readable(const void *p, size_t len)
+{
+	uintptr_t first = (uintptr_t)p >> USERMEM_SHIFT;
+	uintptr_t last = ((uintptr_t)p + len - 1) >> USERMEM_SHIFT;
+
+	if (__builtin_expect(len == 0, 0))
+		return true;
+	if (__builtin_expect(last - first <= 1, 1) &&
+	    usermem_page_known(usermem_cache.readable, first) &&
+	    usermem_page_known(usermem_cache.readable, last))
+		return true;
+	return usermem_try_read(p, len);
+}
+
+/* Copies the @len bytes at @data over the vector; stops where it ends. Bytes copied, or -EFAULT. */
+ssize_t usermem_scatter(const struct iovec *iov, size_t n, const void *data, size_t len);
+
+/* Can all of the vector be read? */
+bool usermem_iov_readable(const struct iovec *iov, size_t n);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* wait.c - see wait.h. */
+#define _GNU_SOURCE
+#include "stack/wait.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/fds.h"
+#include "base/log.h"
+#include "base/rawcall.h"
+#include "base/real.h"
+#include "base/slab.h"
+#include "base/stats.h"
+#include "stack/sock.h"
+#include "stack/stack.h"
+
+#define SLICE_NS (300 * NSEC_PER_MSEC)
+#define BLIND_SLICE_NS NSEC_PER_MSEC /* without an eventfd another thread cannot wake us: look often */
+
+struct sleeper {
+	LIST_ENTRY(sleeper) link;
+	const struct wait_target *target;
+	int fd;       /* eventfd */
+	bool pending; /* written to since it was last read */
+};
+
+static LIST_HEAD(, sleeper) sleepers = LIST_HEAD_INITIALIZER(sleepers);
+static struct lock sleepers_lock;
+static int sleeping; /* elements of the list */
+static struct slab sleeper_slab = SLAB(struct sleeper, target, 65536);
+static struct sleeper *spare;
+
+uint64_t wait_deadline(uint64_t ns)
+{
+	uint64_t now = clock_ns();
+
+	return ns > WAIT_FOREVER - 1 - now ? WAIT_FOREVER : now + ns;
+}
+
+static struct sleeper *sleeper_new(void)
+{
+	struct sleeper *w = slab_get(&sleeper_slab);
+	int fd;
+
+	if (!w || w->fd > 0)
+		return w; /* used before: has its eventfd */
+	fd = (int)rawcall6(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0);
+	w->fd = fd < 0 ? -1 : fds_keep(fd);
+	return w;
+}
+
+void wait_prepare(void)
+{
+	if (!spare)
+		spare = sleeper_new();
+}
+
+static struct sleeper *sleeper_get(const struct wait_target *t)
+{
+	struct sleeper *w = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+
+	if (!w)
+		w = sleeper_new();
+	if (!w)
+		return NULL;
+	w->target = t;
+	w->pending = false;
+	if (!lock_acquire(&sleepers_lock)) {
+		slab_put(&sleeper_slab, w);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&sleepers, w, link);
+	__atomic_add_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
+	lock_release(&sleepers_lock);
+	return w;
+}
+
+static void sleeper_put(struct sleeper *w)
+{
+	uint64_t value;
+
+	if (!w)
+		return;
+	lock_acquire(&sleepers_lock);
+	LIST_REMOVE(w, link);
+	__atomic_sub_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
+	lock_release(&sleepers_lock);
+	if (w->pending)
+		rawcall6(SYS_read, w->fd, (long)&value, sizeof(value), 0, 0, 0);
+	slab_put(&sleeper_slab, w);
+}
+
+static void wake_matching(const struct sock *s, const struct epoll_set *set)
+{
+	static const uint64_t one = 1;
+	struct sleeper *w;
+
+	if (__libc_single_threaded)
+		return;
+	/* Pairs with the one in sleep_once(): either we see the sleeper, or it sees what we queued. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&sleeping, __ATOMIC_RELAXED) || !lock_acquire(&sleepers_lock))
+		return;
+	LIST_FOREACH(w, &sleepers, link) {
+		const struct wait_target *t = w->target;
+		bool many = !t->sock && !t->set;
+
+		if (w->pending || w->fd < 0 || !(many || (s && t->sock == s) || (set && t->set == set)))
+			continue;
+		w->pending = true;
+		stats_add(STAT_cross_wakes, 1);
+		rawcall6(SYS_write, w->fd, (long)&one, sizeof(one), 0, 0, 0);
+	}
+	lock_release(&sleepers_lock);
+}
+
+void wait_wake_sock(const struct sock *s)
+{
+	wake_matching(s, NULL);
+}
+
+void wait_wake_set(const struct epoll_set *set)
+{
+	wake_matching(NULL, set);
+}
+
+/* Adds the queues to the descriptors to poll; -1: one of them has frames already. */
+static int add_engines(struct pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < stack.engines; i++) {
+		struct engine *e = stack.engine[i];
+
+		if (e->dead)
+			continue;
+		if (e->queue->nic->ops->arm(e->queue))
+			return -1;
+		fds[n++] = (struct pollfd){ .fd = e->queue->fd, .events = POLLIN };
+	}
+	return (int)n;
+}
+
+/* A queue that reports an error instead of frames would turn every sleep into a busy loop. */
+static void bury_dead(const struct pollfd *fds, unsigned first, unsigned last)
+{
+	for (unsigned i = first; i < last; i++) {
+		if (!(fds[i].revents & (POLLERR | POLLNVAL | POLLHUP)))
+			continue;
+		for (unsigned k = 0; k < stack.engines; k++) {
+			struct engine *e = stack.engine[k];
+
+			if (e->queue->fd != fds[i].fd || e->dead)
+				continue;
+			e->dead = true;
+			log_warn("%s queue %u is gone (interface removed or reset): its traffic is on the "
+				 "kernel path now; restart the program to accelerate it again",
+				 e->queue->nic->ifname, e->queue->index);
+		}
+	}
+}
+
+static bool kernel_event(const struct pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i].revents)
+			return true;
+	return false;
+}
+
+/* One sleep of at most a slice. WAIT_TIMEOUT also when the slice is over. */
+static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t ns,
+		      const sigset_t *mask)
+{
+	struct sleeper *w = __libc_single_threaded ? NULL : sleeper_get(t);
+	struct timespec ts;
+	int all, err, r = 0;
+
+	all = add_engines(fds, n);
+	/* Pairs with the one in wake_matching(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (all < 0 || t->ready(t->arg)) {
+		sleeper_put(w);
+		return WAIT_READY;
+	}
+	if (w && w->fd >= 0)
+		fds[all] = (struct pollfd){ .fd = w->fd, .events = POLLIN };
+	else if (!__libc_single_threaded && ns > BLIND_SLICE_NS)
+		ns = BLIND_SLICE_NS;
+	ts = (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+	stats_add(STAT_sleeps, 1);
+	r = real.ppoll(fds, (nfds_t)all + (w && w->fd >= 0), &ts, mask);
+	err = errno;
+	sleeper_put(w);
+	if (r < 0)
+		return -err;
+	if (r == 0)
+		return WAIT_TIMEOUT;
+	bury_dead(fds, n, (unsigned)all);
+	stats_add(STAT_wake_ups, 1);
+	return kernel_event(fds, n) ? WAIT_KERNEL : WAIT_READY;
+}
+
+/* Looks at the kernel's side and for signals, without waiting. */
+static int glance(struct pollfd *fds, unsigned n, const sigset_t *mask)
+{
+	static const struct timespec zero;
+	int r = real.ppoll(fds, n, &zero, mask);
+
+	return r < 0 ? -errno : r ? WAIT_KERNEL : WAIT_TIMEOUT;
+}
+
+static int spin(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
+		const sigset_t *mask)
+{
+	uint64_t step = WAIT_KERNEL_US * clock_ticks_per_us, now = clock_ticks();
+	uint64_t end = now + (uint64_t)config.spin_us * clock_ticks_per_us, look = now + step;
+	int r = WAIT_TIMEOUT;
+
+	while (now < end) {
+		stack_poll();
+		if (t->ready(t->arg)) {
+			stats_add(STAT_spin_hits, 1);
+			return WAIT_READY;
+		}
+		clock_pause();
+		now = stack_tick();
+		if (now < look)
+			continue;
+		look = now + step;
+		r = glance(fds, n, mask);
+		if (r != WAIT_TIMEOUT || (deadline != WAIT_FOREVER && clock_ns() >= deadline))
+			break;
+	}
+	return r;
+}
+
+/* Signals stay blocked while we poll: a handler may run only where we would see that it did. */
+static int spin_first(const struct wait_target *t, struct pollfd *fds, unsigned n,
+		      uint64_t deadline, const sigset_t *mask)
+{
+	static const uint64_t all = ~0ull;
+	uint64_t old = 0;
+	sigset_t before;
+	int r;
+
+	rawcall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&old, 8, 0, 0);
+	sigemptyset(&before);
+	__builtin_memcpy(&before, &old, sizeof(old));
+	r = spin(t, fds, n, deadline, mask ? mask : &before);
+	rawcall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, 8, 0, 0);
+	return r;
+}
+
+int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
+	     const sigset_t *mask)
+{
+	uint64_t now;
+	int r;
+
+	if (config.spin_us && stack.steered) {
+		r = spin_first(t, fds, n, deadline, mask);
+		if (r != WAIT_TIMEOUT)
+			return r;
+	}
+	for (;;) {
+		stack_tick();
+		now = clock_ns();
+		r = sleep_once(t, fds, n,
+			       deadline <= now			? 0
+			       : deadline - now < SLICE_NS ? deadline - now
+							   : SLICE_NS,
+			       mask);
+		if (r != WAIT_TIMEOUT)
+			return r;
+		if (deadline != WAIT_FOREVER && clock_ns() >= deadline)
+			return WAIT_TIMEOUT;
+	}
+}
+
+/*
+ * The kernel restarts an interrupted receive if the handler that ran was installed with SA_RESTART; which one ran
+ * cannot be seen from here. With handlers of both kinds installed the answer is "no": a program that
+ * has interrupting handlers checks for EINTR.
+ */
+bool wait_restarts(void)
+{
+	bool any = false;
+
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction sa;
+
+		if (sig == SIGKILL || sig == SIGSTOP || sigaction(sig, NULL, &sa) < 0 ||
+		    sa.sa_handler == SIG_DFL || sa.sa_handler == SIG_IGN)
+			continue;
+		if (!(sa.sa_flags & SA_RESTART))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+void wait_forked(void)
+{
+	lock_reset(&sleepers_lock);
+	lock_reset(&sleeper_slab.lock);
+	LIST_INIT(&sleepers);
+	sleeping = 0;
+	/* The eventfds are shared with the parent: a wake-up meant for one must not reach the other. */
+	sleeper_slab.free = NULL;
+	spare = NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wait.h - how a thread of the program waits inside the library: poll the queues for KBACCEL_SPIN, then sleep in ppoll().
+ *
+ * A sleeper polls everything that can end its wait at once: the kernel's descriptors, every engine's queue, and an
+ * eventfd by which a thread that drained a queue on its behalf wakes it (R13). It sleeps 300 ms at a time, to renew the lease (R6).
+ *
+ * Signals: while a thread spins, signals are blocked and looked for every 50 us with the program's own mask, so that a
+ * handler always runs inside a system call that says EINTR (R9).
+ */
+#ifndef STACK_WAIT_H
+#define STACK_WAIT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WAIT_FOREVER UINT64_MAX
+#define WAIT_EXTRA 260          /* descriptors that wait_sleep() adds: engines and one eventfd */
+#define WAIT_KERNEL_US 50       /* at the latest after so long the kernel's side is looked at */
+
+struct sock;
+struct epoll_set;
+
+/* What a thread waits for; the first two may be NULL, both NULL: many sockets, woken for any. */
+struct wait_target {
+	const struct sock *sock;
+	const struct epoll_set *set;
+	bool (*ready)(void *arg); /* has it come? Looked at between polls */
+	void *arg;
+};
+
+/* Why a wait ended. Negative: -EINTR. */
+enum { WAIT_TIMEOUT = 0, WAIT_READY = 1, WAIT_KERNEL = 2 };
+
+/*
+ * Waits until @t->ready, or one of the @n descriptors in @fds has an event (revents is filled in: WAIT_KERNEL), or @deadline
+ * (clock_ns()), or a signal. @fds has room for WAIT_EXTRA more. @mask: signal mask meanwhile, or NULL.
+ */
+int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
+	     const sigset_t *mask);
+
+/* Wakes the threads that sleep for @s. Called by whoever fed it. */
+void wait_wake_sock(const struct sock *s);
+/* ... for @set. */
+void wait_wake_set(const struct epoll_set *set);
+
+/* Prepares one sleeper's eventfd, so that the first sleep needs none (R7). */
+void wait_prepare(void);
+
+/* In the child of a fork. */
+void wait_forked(void);
+
+/* Deadline from a relative time in nanoseconds; saturates. */
+uint64_t wait_deadline(uint64_t ns);
+
+/* Would the kernel restart a call that a signal has just interrupted (SA_RESTART)? */
+bool wait_restarts(void);
+
+#endif

@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# run.sh - runs every comparison program twice, on kernel sockets and under the preload, and compares what it printed.
+#
+#   run.sh [-k] [-v] [NAME | NAME[VARIANT]]...
+#     -k  kernel sockets both times: are the programs themselves deterministic?
+#     -v  show how many datagrams the kernel saw in either run, and keep the outputs
+#
+# Variants: v4, v6, map (IPv6 socket, IPv4 peer) over a veth pair; lo4, lo6 on the loopback of the namespace.
+# Known differences are listed in differences.txt: NAME VARIANT REASON (VARIANT may be *). A listed case that
+# differs is skipped, a listed case that does not is told.
+# BUILD is the build directory, KB_PREFIX the prefix of namespace names, KB_JOBS the number of labs.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+BUILD=${BUILD:-$here/../../build}
+prefix=${KB_PREFIX:-kb$$}
+jobs=${KB_JOBS:-4}
+work=${KB_WORK:-}
+self=$here/run.sh
+variants="v4 v6 map lo4 lo6"
+lib=libkbaccel.so
+
+programs()
+{
+	for f in "$here"/*.c; do
+		f=${f##*/}
+		[ "$f" = peer.c ] || echo "${f%.c}"
+	done
+}
+
+compile()
+{
+	mkdir -p "$BUILD/tests/conform" || exit 1
+	for p in peer $(programs); do
+		local out=$BUILD/tests/conform/$p
+		[ "$out" -nt "$here/$p.c" ] && [ "$out" -nt "$here/lib.h" ] && continue
+		${CC:-gcc} -std=gnu11 -O2 -pthread -o "$out" "$here/$p.c" || exit 1
+	done
+}
+
+# A pair of namespaces, joined, with the addresses that lib.h knows, and a peer in either.
+lab_up()
+{
+	local a=${prefix}a$1 b=${prefix}b$1 i
+	mkdir -p "$work/lab$1"
+	ip netns add "$a" && ip netns add "$b" || return 1
+	ip link add ve0 netns "$a" type veth peer name ve0 netns "$b" || return 1
+	for i in 1/24 2/24; do ip -n "$a" addr add 10.77.0.$i dev ve0; done
+	for i in 9/24 10/24; do ip -n "$b" addr add 10.77.0.$i dev ve0; done
+	for i in 2 1; do ip -n "$a" addr add fd77::$i/64 dev ve0 nodad; done
+	for i in 9 10; do ip -n "$b" addr add fd77::$i/64 dev ve0 nodad; done
+	for i in 2 9 10; do ip -n "$a" addr add fd78::$i/128 dev lo nodad; done
+	for i in $a $b; do
+		ip -n $i link set lo up
+		ip -n $i link set ve0 up
+		# icmp.c provokes many errors in a short time.
+		ip netns exec $i sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	done
+	ip netns exec "$b" "$BUILD/tests/conform/peer" "$work/lab$1/veth.sock" &
+	echo $! >>"$work/pids"
+	ip netns exec "$a" "$BUILD/tests/conform/peer" "$work/lab$1/lo.sock" &
+	echo $! >>"$work/pids"
+	# Neighbours are resolved before anything is compared.
+	for i in 10.77.0.1 10.77.0.2 fd77::1 fd77::2; do
+		ip netns exec "$b" ping -q -c 1 -W 2 $i >/dev/null
+	done
+	for i in 10.77.0.9 10.77.0.10 fd77::9 fd77::10; do
+		ip netns exec "$a" ping -q -c 1 -W 2 $i >/dev/null
+	done
+}
+
+cleanup()
+{
+	local i
+	[ -f "$work/pids" ] && while read -r i; do kill "$i" 2>/dev/null; done <"$work/pids"
+	for ((i = 0; i < jobs; i++)); do
+		ip netns del "${prefix}a$i" 2>/dev/null
+		ip netns del "${prefix}b$i" 2>/dev/null
+	done
+	[ -z "${KB_WORK:-}" ] && rm -rf "$work"
+}
+
+# Datagrams that the kernel has given to programs of this namespace, both families.
+received()
+{
+	awk '/^Udp:/ && $2 ~ /[0-9]/ { n += $2 } /^Udp6InDatagrams/ { n += $2 } END { print n + 0 }' \
+		/proc/net/snmp /proc/net/snmp6
+}
+
+# Runs the program once: once OUTPUT NAME VARIANT [VAR=VALUE...]; prints the datagrams that the kernel saw.
+once()
+{
+	local out=$1 name=$2 variant=$3 before status
+	shift 3
+	before=$(received)
+	env CF_VARIANT="$variant" CF_CTL="$KB_CTL" "$@" \
+		timeout -k 2 25 "$BUILD/tests/conform/$name" >"$out" 2>"$out.err" </dev/null
+	status=$?
+	[ $status = 0 ] || [ $status = 77 ] || echo "EXIT $status" >>"$out"
+	echo $(($(received) - before))
+}
+
+# Both runs and the verdict, inside the namespace.
+inner()
+{
+	local name=$1 variant=$2 out=$work/$1.$2 k p want reason
+	k=$(once "$out.kernel" "$name" "$variant")
+	if [ -n "${KB_KERNEL_ONLY:-}" ]; then
+		p=$(once "$out.preload" "$name" "$variant")
+	else
+		set -- KBACCEL_PORTS='*' LD_PRELOAD="$BUILD/$lib"
+		case $variant in lo*) set -- "$@" KBACCEL_INTERFACE=lo ;; esac
+		p=$(once "$out.preload" "$name" "$variant" "$@")
+	fi
+	verdict "$name" "$variant" "$out" "$k" "$p" >"$out.verdict"
+	cat "$out.verdict"
+}
+
+verdict()
+{
+	local name=$1 variant=$2 out=$3 k=$4 p=$5 case="$1[$2]" want reason
+	want=$(sed -n 's,^/\* expect: fast \([0-9]*\) \*/$,\1,p' "$here/$name.c")
+	reason=$(awk -v n="$name" -v v="$variant" '$1 == n && ($2 == v || $2 == "*") {
+		$1 = $2 = ""; sub(/^ +/, ""); print; exit }' "$here/differences.txt")
+	if grep -q '^SKIP ' "$out.kernel"; then
+		echo "skip $case $(sed -n 's/^SKIP //p' "$out.kernel")"
+	elif grep -qE '^(FATAL|EXIT)' "$out.kernel"; then
+		echo "not ok $case: fails on kernel sockets: $(grep -E '^(FATAL|EXIT)' "$out.kernel" | head -1)"
+	elif ! cmp -s "$out.kernel" "$out.preload"; then
+		if [ -n "$reason" ]; then
+			echo "skip $case known difference: $reason"
+			return
+		fi
+		echo "not ok $case"
+		diff -U 2 --label kernel --label preload "$out.kernel" "$out.preload" | head -60
+		[ -s "$out.preload.err" ] && head -20 "$out.preload.err" | sed 's/^/stderr: /'
+	elif [ -z "${KB_KERNEL_ONLY:-}" ] && [ $((k - p)) -lt "${want:-1}" ]; then
+		echo "not ok $case: the kernel received $k datagrams, and $p under the preload: at least ${want:-1} fewer expected"
+		[ -s "$out.preload.err" ] && head -20 "$out.preload.err" | sed 's/^/stderr: /'
+	else
+		echo "ok $case${reason:+ (but listed in differences.txt)}${KB_VERBOSE:+ kernel $k preload $p}"
+	fi
+}
+
+# One case in lab $1.
+one()
+{
+	local lab=$1 item=$2 name variant
+	name=${item%%/*}
+	variant=${item##*/}
+	case $variant in
+	lo*) KB_CTL=$work/lab$lab/lo.sock ;;
+	*) KB_CTL=$work/lab$lab/veth.sock ;;
+	esac
+	export KB_CTL
+	# Whole verdicts, not interleaved ones.
+	verdict_text=$(timeout -k 2 70 ip netns exec "${prefix}a$lab" "$self" --inner "$name" "$variant")
+	flock "$work/print" echo "${verdict_text:-not ok $name[$variant]: no verdict}"
+}
+
+# NAME, or NAME[VARIANT], or nothing for all.
+items()
+{
+	local a v
+	[ $# -gt 0 ] || set -- $(programs)
+	for a; do
+		case $a in
+		*\[*\]) v=${a#*[} && echo "${a%%[*}/${v%]}" ;;
+		*) for v in $variants; do echo "$a/$v"; done ;;
+		esac
+	done
+}
+
+case ${1:-} in
+--inner)
+	inner "$2" "$3"
+	exit
+	;;
+--one)
+	one "$KB_SLOT" "$2"
+	exit
+	;;
+esac
+
+while getopts kv opt; do
+	case $opt in
+	k) export KB_KERNEL_ONLY=1 ;;
+	v) export KB_VERBOSE=1 ;;
+	*) sed -n '3,8s/^# \{0,1\}//p' "$self" && exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+if [ "$(id -u)" != 0 ]; then echo "skip conform needs root for network namespaces" && exit 77; fi
+if [ -z "${KB_KERNEL_ONLY:-}" ] && [ ! -e "$BUILD/$lib" ]; then
+	echo "skip conform $BUILD/$lib is missing"
+	exit 77
+fi
+BUILD=$(cd "$BUILD" 2>/dev/null && pwd || { mkdir -p "$BUILD" && cd "$BUILD" && pwd; })
+[ -n "$work" ] && mkdir -p "$work" || work=$(mktemp -d /tmp/kbconform.XXXXXX)
+export BUILD KB_PREFIX=$prefix work
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+compile
+for ((i = 0; i < jobs; i++)); do lab_up $i || { echo "skip conform can not make network namespaces" && exit 77; }; done
+items "$@" | KB_WORK=$work KB_JOBS=$jobs xargs -P "$jobs" -n 1 --process-slot-var=KB_SLOT "$self" --one | tee "$work/log"
+ok=$(grep -c '^ok ' "$work/log")
+bad=$(grep -c '^not ok ' "$work/log")
+skipped=$(grep -c '^skip ' "$work/log")
+echo "conform: $ok ok, $bad not ok, $skipped skipped"
+[ "$bad" = 0 ] && [ "$ok" -gt 0 ]

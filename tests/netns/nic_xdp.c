@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nic_xdp.c - drives the AF_XDP plugin in a laboratory that nic_xdp.sh has laid out.
+ *
+ *   nic_xdp PLUGIN IF open                      open and close; prints the mode, or errno and why
+ *   nic_xdp PLUGIN IF veth PEER_NS A4 B4 A6 B6  the scenario over a veth pair; we are A, PEER_NS is B
+ *   nic_xdp PLUGIN IF lo                        the scenario over loopback
+ *   nic_xdp PLUGIN IF hold-xdp                  attaches another XDP program, says "held", waits for end of input
+ *   nic_xdp PLUGIN IF hold-queue                binds another AF_XDP socket to queue 0, the same
+ *   nic_xdp PLUGIN IF hold-open                 keeps the backend open, the same
+ *
+ * Sockets of the peer are made in its namespace by this same process, so each step is in order.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_xdp.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "nic/nic.h"
+
+#define PORT 5300
+#define OTHER_PORT 5301
+#define COUNT 500
+
+static const struct nic_ops *ops;
+static struct nic *nic;
+static int failures;
+static struct nic_params params = { .rx_ring = 512, .tx_ring = 256, .frames = 2048 };
+
+static void check(bool good, const char *name)
+{
+	printf("%s %s: %s\n", good ? "ok" : "not ok", params.ifname, name);
+	failures += !good;
+}
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static bool fds_are_cloexec(void)
+{
+	for (unsigned i = 0; i < nic->queue_count; i++)
+		if (!(fcntl(nic->queues[i]->fd, F_GETFD) & FD_CLOEXEC))
+			return false;
+	return true;
+}
+
+static struct ipaddr addr(const char *text)
+{
+	uint8_t raw[16];
+	uint32_t v4;
+
+	if (inet_pton(AF_INET6, text, raw) == 1)
+		return ipaddr_from_v6(raw);
+	inet_pton(AF_INET, text, &v4);
+	return ipaddr_from_v4(v4);
+}
+
+static socklen_t sockaddr_of(const char *text, uint16_t port, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		return sizeof(*in6);
+	}
+	inet_pton(AF_INET, text, &in->sin_addr);
+	in->sin_family = AF_INET;
+	in->sin_port = htons(port);
+	return sizeof(*in);
+}
+
+/* A kernel UDP socket bound to @local, in the namespace @ns (NULL: ours). */
+static int udp_socket(const char *ns, const char *local, uint16_t port)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), other, fd, size = 4 << 20;
+	struct sockaddr_storage ss;
+	socklen_t len = sockaddr_of(local, port, &ss);
+	char path[128];
+
+	if (ns) {
+		snprintf(path, sizeof(path), "/run/netns/%s", ns);
+		other = open(path, O_RDONLY | O_CLOEXEC);
+		if (other < 0 || setns(other, CLONE_NEWNET) < 0)
+			exit(2);
+		close(other);
+	}
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0) {
+		perror("bind");
+		exit(2);
+	}
+	if (setns(own, CLONE_NEWNET) < 0)
+		exit(2);
+	close(own);
+	return fd;
+}
+
+static void send_numbered(int fd, const char *to, uint16_t port, unsigned first, unsigned n,
+			  size_t size)
+{
+	static uint8_t payload[9000];
+	struct sockaddr_storage ss;
+	socklen_t len = sockaddr_of(to, port, &ss);
+
+	for (uint32_t i = first; i < first + n; i++) {
+		memcpy(payload, &i, sizeof(i));
+		if (sendto(fd, payload, size, 0, (struct sockaddr *)&ss, len) < 0)
+			perror("sendto");
+	}
+}
+
+/* Datagrams that the kernel has for @fd; waits a moment for the first. */
+static unsigned kernel_got(int fd, int wait_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint8_t buf[9000];
+	unsigned n = 0;
+
+	poll(&pfd, 1, wait_ms);
+	while (recv(fd, buf, sizeof(buf), 0) >= 0)
+		n++;
+	return n;
+}
+
+static uint16_t dest_port(const struct nic_frame *f)
+{
+	bool v4 = f->data[12] == 8 && f->data[13] == 0;
+	uint16_t port;
+
+	memcpy(&port, f->data + (v4 ? 36 : 56), 2);
+	return ntohs(port);
+}
+
+static uint32_t number_of(const struct nic_frame *f)
+{
+	bool v4 = f->data[12] == 8 && f->data[13] == 0;
+	uint32_t number;
+
+	memcpy(&number, f->data + (v4 ? 42 : 62), 4);
+	return number;
+}
+
+/* Receives until @want frames came or nothing does for 200 ms; @in_order: whether numbers rose from 0. */
+static unsigned nic_got(unsigned want, bool *in_order)
+{
+	struct nic_frame frames[NIC_BURST];
+	uint64_t end = clock_ns() + 200 * NSEC_PER_MSEC;
+	unsigned got = 0, n;
+
+	*in_order = true;
+	while (got < want && clock_ns() < end) {
+		for (unsigned q = 0; q < nic->queue_count; q++) {
+			struct nic_queue *queue = nic->queues[q];
+
+			n = nic_rx_burst(queue, frames, NIC_BURST);
+			for (unsigned i = 0; i < n; i++) {
+				*in_order &= number_of(&frames[i]) == got++;
+				*in_order &= dest_port(&frames[i]) == PORT;
+				*in_order &= frames[i].data >=
+					     nic_frame_base(queue, frames[i].data) + NIC_FRAME_PRIV;
+				nic_free(queue, &frames[i].data, 1);
+			}
+			if (n)
+				end = clock_ns() + 200 * NSEC_PER_MSEC;
+		}
+	}
+	return got;
+}
+
+static unsigned nic_got_any(void)
+{
+	bool order;
+
+	return nic_got(1, &order);
+}
+
+static int steer(const char *local, bool on)
+{
+	struct nic_flow flow = { .local_port = htons(PORT), .families = NIC_FLOW_V4 | NIC_FLOW_V6 };
+
+	if (local)
+		flow.local = addr(local);
+	return ops->steer(nic, &flow, on);
+}
+
+static void lease(int64_t ms)
+{
+	ops->set_lease(nic, ms ? clock_ns() + (uint64_t)ms * NSEC_PER_MSEC : 0);
+}
+
+static bool open_nic(void)
+{
+	int err = ops->open(&params, &nic);
+
+	if (err < 0)
+		printf("%s %s\n", strerrorname_np(-err), params.why);
+	else
+		printf("# %s: %s, flags %x, %u queue(s), frames of %u, MTU %u\n", nic->ifname,
+		       nic->mode, nic->flags, nic->queue_count, nic->queues[0]->frame_size,
+		       nic->mtu);
+	return err == 0;
+}
+
+static unsigned pool_total(void)
+{
+	unsigned n = 0;
+
+	for (unsigned q = 0; q < nic->queue_count; q++)
+		n += ops->pool_free(nic->queues[q]);
+	return n;
+}
+
+static void test_receive(int peer, int own, const char *to)
+{
+	bool order;
+	unsigned got = 0, sent;
+
+	for (sent = 0; sent < COUNT; sent += 100) {
+		send_numbered(peer, to, PORT, 0, 100, 64);
+		got += nic_got(100, &order);
+		if (!order)
+			break;
+	}
+	check(got == COUNT && order, "steered datagrams come in order, all of them");
+	check(kernel_got(own, 0) == 0, "the kernel sees none of them");
+}
+
+static void test_kernel_keeps(int peer, int own, int other, const char *to)
+{
+	send_numbered(peer, to, OTHER_PORT, 0, 100, 64);
+	check(kernel_got(other, 500) == 100, "another port's datagrams reach the kernel");
+	check(nic_got_any() == 0, "and not us");
+	send_numbered(peer, to, PORT, 0, 3, 8500);
+	check(kernel_got(own, 500) == 3, "what does not fit a frame reaches the kernel");
+	check(nic_got_any() == 0, "and not us, in whole or in part");
+}
+
+static void test_lease(int peer, int own, const char *to)
+{
+	lease(0);
+	send_numbered(peer, to, PORT, 0, 5, 64);
+	check(kernel_got(own, 500) == 5, "lease ended: to the kernel");
+	lease(50);
+	usleep(100000);
+	send_numbered(peer, to, PORT, 0, 5, 64);
+	check(kernel_got(own, 500) == 5 && nic_got_any() == 0, "lease run out: to the kernel");
+	lease(60000);
+	send_numbered(peer, to, PORT, 0, 1, 64);
+	check(nic_got_any() == 1, "lease renewed: to us");
+}
+
+/* Frames kept back until the NIC has none left; when they come back, reception goes on. */
+static void test_starving(int peer, const char *to)
+{
+	static struct nic_frame kept[8192];
+	struct nic_queue *q = nic->queues[0];
+	unsigned n = 0, more;
+	bool order;
+
+	if (nic->queue_count != 1)
+		return;
+	for (int round = 0; round < 60; round++) {
+		send_numbered(peer, to, PORT, 0, 100, 64);
+		while ((more = nic_rx_burst(q, kept + n, NIC_BURST)) > 0)
+			n += more;
+	}
+	ops->stats(q);
+	check(n > 1000 && n <= params.frames && ops->pool_free(q) <= NIC_BURST,
+	      "a starved NIC stops");
+	check(q->stats.rx_no_frame > 0, "and counts what it lost");
+	for (unsigned i = 0; i < n; i++)
+		nic_free(q, &kept[i].data, 1);
+	nic_got_any();
+	send_numbered(peer, to, PORT, 0, 100, 64);
+	check(nic_got(100, &order) == 100 && order, "with frames it goes on");
+}
+
+static void make_frame(struct nic_frame *f, const uint8_t *peer_mac, const char *from,
+		       const char *to, uint32_t number)
+{
+	struct ethhdr eth = { .h_proto = htons(ETH_P_IP) };
+	struct iphdr ip = { .version = 4,
+			    .ihl = 5,
+			    .ttl = 64,
+			    .protocol = IPPROTO_UDP,
+			    .tot_len = htons(20 + 8 + 32),
+			    .saddr = inet_addr(from),
+			    .daddr = inet_addr(to) };
+	struct udphdr udp = { .source = htons(PORT), .dest = htons(PORT), .len = htons(8 + 32) };
+	uint16_t words[10];
+	uint32_t sum = 0;
+
+	memcpy(words, &ip, sizeof(words));
+	for (int i = 0; i < 10; i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip.check = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	memcpy(eth.h_dest, peer_mac, 6);
+	memcpy(eth.h_source, nic->mac, 6);
+	memset(f->data, 0, 14 + 60);
+	memcpy(f->data, &eth, 14);
+	memcpy(f->data + 14, &ip, 20);
+	memcpy(f->data + 34, &udp, 8);
+	memcpy(f->data + 42, &number, 4);
+	f->len = 14 + 60;
+}
+
+/* Learns the peer's MAC from a datagram that it sends. */
+static bool peer_mac(int peer, const char *to, uint8_t *mac)
+{
+	struct nic_frame f;
+	unsigned n = 0;
+
+	send_numbered(peer, to, PORT, 0, 1, 64);
+	for (int try = 0; try < 100000 && n == 0; try++)
+		for (unsigned q = 0; q < nic->queue_count && n == 0; q++) {
+			n = nic_rx_burst(nic->queues[q], &f, 1);
+			if (n) {
+				memcpy(mac, f.data + 6, 6);
+				nic_free(nic->queues[q], &f.data, 1);
+			}
+		}
+	return n == 1;
+}
+
+static unsigned transmit(struct nic_queue *q, const uint8_t *mac, const char *from, const char *to,
+			 unsigned want)
+{
+	struct nic_frame frames[NIC_BURST];
+	uint8_t *base[NIC_BURST];
+	unsigned sent = 0, n;
+
+	while (sent < want) {
+		n = nic_tx_alloc(q, base, NIC_BURST);
+		for (unsigned i = 0; i < n; i++) {
+			frames[i].data = base[i] + NIC_FRAME_DATA;
+			make_frame(&frames[i], mac, from, to, sent + i);
+		}
+		if (n == 0 || nic_tx_burst(q, frames, n) != n)
+			break;
+		for (int i = 0; i < 10 && nic_tx_kick(q) == -EAGAIN; i++)
+			;
+		sent += n;
+	}
+	return sent;
+}
+
+static void test_transmit(int peer, const char *from, const char *to)
+{
+	unsigned before, sent = 0, want = 20 * NIC_BURST;
+	uint8_t mac[6], *base[NIC_BURST];
+	uint64_t kicks = 0;
+
+	check(peer_mac(peer, from, mac), "the peer's address is seen");
+	kernel_got(peer, 0);
+	before = pool_total();
+	for (unsigned q = 0; q < nic->queue_count; q++) {
+		sent += transmit(nic->queues[q], mac, from, to, want);
+		kicks += nic->queues[q]->stats.tx_kicks;
+	}
+	check(sent == want * nic->queue_count, "the TX rings take all frames");
+	check(kernel_got(peer, 500) == sent, "the peer receives all frames");
+	for (unsigned q = 0; q < nic->queue_count; q++) {
+		unsigned n = nic_tx_alloc(nic->queues[q], base, NIC_BURST);
+
+		nic_free(nic->queues[q], base, n);
+	}
+	check(before - pool_total() <= nic->queue_count * NIC_BURST, "sent frames come back");
+	printf("# %.1f frames per kick\n", (double)sent / (double)kicks);
+}
+
+static void test_sleep(int peer, const char *to)
+{
+	struct pollfd pfd[NIC_MAX_QUEUES];
+	bool order;
+
+	for (unsigned q = 0; q < nic->queue_count; q++) {
+		check(ops->arm(nic->queues[q]) == 0, "an idle queue can be slept on");
+		pfd[q] = (struct pollfd){ .fd = nic->queues[q]->fd, .events = POLLIN };
+	}
+	check(poll(pfd, nic->queue_count, 0) == 0, "no frame: not readable");
+	send_numbered(peer, to, PORT, 0, 1, 64);
+	check(poll(pfd, nic->queue_count, 500) == 1, "a frame wakes");
+	for (unsigned q = 0; q < nic->queue_count; q++)
+		if (pfd[q].revents)
+			check(ops->arm(nic->queues[q]) == 1, "a queue with a frame must not sleep");
+	check(nic_got(1, &order) == 1, "the frame is there");
+}
+
+static void run_veth(const char *peer_ns, const char *a4, const char *b4, const char *a6,
+		     const char *b6)
+{
+	int own4 = udp_socket(NULL, a4, PORT), own6 = udp_socket(NULL, a6, PORT);
+	int other4 = udp_socket(NULL, a4, OTHER_PORT), other6 = udp_socket(NULL, a6, OTHER_PORT);
+	int peer4 = udp_socket(peer_ns, b4, PORT), peer6 = udp_socket(peer_ns, b6, PORT);
+	struct ipaddr local4 = addr(a4), local6 = addr(a6);
+	int fds = count_fds();
+
+	if (!open_nic()) {
+		check(false, "opens");
+		return;
+	}
+	check(nic->flags == NIC_F_VIRTUAL, "is known to be virtual");
+	check(fds_are_cloexec(), "descriptors are close-on-exec");
+	check(count_fds() - fds <= 1 + (int)nic->queue_count, "holds a link and the queues only");
+	send_numbered(peer4, a4, PORT, 0, 5, 64);
+	check(kernel_got(own4, 500) == 5 && nic_got_any() == 0, "nothing is steered at first");
+	check(steer(NULL, true) == 0 && ops->set_local(nic, &local4, true) == 0, "steers a port");
+	lease(60000);
+	send_numbered(peer6, a6, PORT, 0, 5, 64);
+	check(kernel_got(own6, 500) == 5, "an address that is not ours to the kernel");
+	ops->set_local(nic, &local6, true);
+	test_receive(peer4, own4, a4);
+	test_receive(peer6, own6, a6);
+	test_kernel_keeps(peer4, own4, other4, a4);
+	test_kernel_keeps(peer6, own6, other6, a6);
+	test_sleep(peer4, a4);
+	test_transmit(peer4, a4, b4);
+	test_starving(peer4, a4);
+	test_lease(peer4, own4, a4);
+	check(steer(NULL, false) == 0 && steer(NULL, false) == -ENOENT, "steering ends once");
+	send_numbered(peer4, a4, PORT, 0, 5, 64);
+	check(kernel_got(own4, 500) == 5, "not steered: to the kernel");
+	ops->close(nic);
+	check(count_fds() == fds, "close leaves no descriptor");
+	send_numbered(peer4, a4, PORT, 0, 5, 64);
+	check(kernel_got(own4, 500) == 5, "closed: to the kernel");
+}
+
+static void run_lo(void)
+{
+	int own = udp_socket(NULL, "127.0.0.1", PORT), peer = udp_socket(NULL, "127.0.0.1", 0);
+	int own6 = udp_socket(NULL, "::1", PORT), peer6 = udp_socket(NULL, "::1", 0);
+	int fds = count_fds();
+	uint8_t *base;
+
+	if (!open_nic()) {
+		check(false, "opens");
+		return;
+	}
+	check(nic->flags == (NIC_F_VIRTUAL | NIC_F_RX_ONLY), "is for reception only");
+	check(nic_tx_alloc(nic->queues[0], &base, 1) == 0, "gives no frame to send");
+	check(strstr(nic->mode, "generic") != NULL, "is in generic mode");
+	check(steer("127.0.0.1", true) == 0 && steer("::1", true) == 0, "steers an address");
+	lease(60000);
+	test_receive(peer, own, "127.0.0.1");
+	test_receive(peer6, own6, "::1");
+	test_sleep(peer, "127.0.0.1");
+	ops->close(nic);
+	check(count_fds() == fds, "close leaves no descriptor");
+}
+
+static int held(void)
+{
+	char c;
+
+	puts("held");
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		;
+	return 0;
+}
+
+/* `return XDP_PASS`, attached by a link. */
+static int hold_xdp(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_XDP, .insn_cnt = 2 };
+	int prog;
+
+	attr.insns = (uintptr_t)insns;
+	attr.license = (uintptr_t) "GPL";
+	attr.expected_attach_type = BPF_XDP;
+	strcpy(attr.prog_name, "foreign");
+	prog = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	memset(&attr, 0, sizeof(attr));
+	attr.link_create.prog_fd = (uint32_t)prog;
+	attr.link_create.target_ifindex = if_nametoindex(params.ifname);
+	attr.link_create.attach_type = BPF_XDP;
+	attr.link_create.flags = XDP_FLAGS_SKB_MODE;
+	if (prog < 0 || syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)) < 0) {
+		perror("hold-xdp");
+		return 2;
+	}
+	return held();
+}
+
+static int hold_queue(void)
+{
+	struct xdp_umem_reg reg = { .len = 64 * 4096, .chunk_size = 4096 };
+	struct sockaddr_xdp sxdp = { .sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY };
+	void *mem = mmap(NULL, reg.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = socket(AF_XDP, SOCK_RAW, 0), size = 64;
+
+	reg.addr = (uintptr_t)mem;
+	sxdp.sxdp_ifindex = if_nametoindex(params.ifname);
+	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) < 0 ||
+	    setsockopt(fd, SOL_XDP, XDP_UMEM_FILL_RING, &size, sizeof(size)) < 0 ||
+	    setsockopt(fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, &size, sizeof(size)) < 0 ||
+	    setsockopt(fd, SOL_XDP, XDP_RX_RING, &size, sizeof(size)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sxdp, sizeof(sxdp)) < 0) {
+		perror("hold-queue");
+		return 2;
+	}
+	return held();
+}
+
+/* A failed open must leave no descriptor behind either. */
+static int try_open(void)
+{
+	int fds = count_fds();
+	bool good = open_nic();
+
+	if (good)
+		ops->close(nic);
+	if (count_fds() != fds)
+		puts("LEAK of descriptors");
+	return !good;
+}
+
+static void message(int level, const char *text)
+{
+	printf("# library (%d): %s\n", level, text);
+}
+
+static bool load(const char *plugin)
+{
+	void *handle = dlopen(plugin, RTLD_NOW | RTLD_LOCAL), *symbol;
+	nic_backend_fn entry;
+
+	if (!handle) {
+		puts(dlerror());
+		return false;
+	}
+	symbol = dlsym(handle, NIC_BACKEND_SYMBOL);
+	memcpy(&entry, &symbol, sizeof(entry));
+	if (!entry || entry(NIC_ABI + 1))
+		return false;
+	ops = entry(NIC_ABI);
+	return ops != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 3 ? argv[3] : "";
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 4 || !load(argv[1]))
+		return 2;
+	params.ifname = argv[2];
+	params.log = getenv("NIC_XDP_LOG") ? message : NULL;
+	if (getenv("NIC_XDP_FRAMES"))
+		params.frames = (unsigned)atoi(getenv("NIC_XDP_FRAMES"));
+	if (strcmp(command, "open") == 0)
+		return try_open();
+	if (strcmp(command, "hold-xdp") == 0)
+		return hold_xdp();
+	if (strcmp(command, "hold-queue") == 0)
+		return hold_queue();
+	if (strcmp(command, "hold-open") == 0)
+		return open_nic() ? held() : 2;
+	if (strcmp(command, "veth") == 0 && argc == 9)
+		run_veth(argv[4], argv[5], argv[6], argv[7], argv[8]);
+	else if (strcmp(command, "lo") == 0)
+		run_lo();
+	else
+		return 2;
+	return failures > 0;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_nic_steer_map.c - the steering tables: what goes in is found, what goes out is not, and full is full. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "nic/steer_map.h"
+#include "nic/steer_rule.h"
+#include "tests/unit/test_nic_frames.h"
+
+static struct steer_map *map;
+static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+
+static int setup(void **state)
+{
+	struct nic nic = { .ifname = "veth0", .mac = { 2, 0, 0, 0, 0, 1 } };
+
+	(void)state;
+	map = calloc(1, sizeof(*map));
+	steer_map_init(map, &nic, 1792);
+	return map ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(map);
+	return 0;
+}
+
+static struct nic_flow flow_of(const char *local, uint16_t lport, const char *remote, uint16_t rport)
+{
+	struct nic_flow flow = { .local_port = htons(lport),
+				 .remote_port = htons(rport),
+				 .families = NIC_FLOW_V4 | NIC_FLOW_V6 };
+
+	if (local)
+		flow.local = addr(local);
+	if (remote)
+		flow.remote = addr(remote);
+	return flow;
+}
+
+static int steer(const char *local, uint16_t lport, const char *remote, uint16_t rport, bool on)
+{
+	struct nic_flow flow = flow_of(local, lport, remote, rport);
+
+	return steer_map_flow(map, &flow, on);
+}
+
+static int local(const char *text, bool on)
+{
+	struct ipaddr a = addr(text);
+
+	return steer_map_local(map, &a, on);
+}
+
+static bool wanted(const char *src, uint16_t sport, const char *dst, uint16_t dport)
+{
+	struct steer_key key = { .zero = 0 };
+	struct test_frame f;
+	uint32_t bits;
+
+	frame_make(&f, mac, src, sport, dst, dport, FRAME_PAYLOAD);
+	bits = steer_parse(map, f.data, f.data + f.len, &key);
+	return bits && steer_match(map, &key, bits);
+}
+
+static void any_needs_a_local_address(void **state)
+{
+	(void)state;
+	assert_int_equal(steer(NULL, 53, NULL, 0, true), 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_int_equal(local("10.0.0.1", true), 0);
+	assert_int_equal(local("fd00::1", true), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_true(wanted("fd00::9", 1000, "fd00::1", 53));
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.2", 53));
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+	assert_int_equal(local("10.0.0.1", false), 0);
+	assert_int_equal(local("10.0.0.1", false), -ENOENT);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_int_equal(steer(NULL, 53, NULL, 0, false), 0);
+	assert_int_equal(steer(NULL, 53, NULL, 0, false), -ENOENT);
+	assert_false(wanted("fd00::9", 1000, "fd00::1", 53));
+}
+
+static void families_are_apart(void **state)
+{
+	struct nic_flow flow = flow_of(NULL, 53, NULL, 0);
+
+	(void)state;
+	local("10.0.0.1", true);
+	local("fd00::1", true);
+	flow.families = NIC_FLOW_V6;
+	assert_int_equal(steer_map_flow(map, &flow, true), 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_true(wanted("fd00::9", 1000, "fd00::1", 53));
+	flow.families = NIC_FLOW_V4;
+	assert_int_equal(steer_map_flow(map, &flow, false), -ENOENT);
+	assert_int_equal(steer_map_flow(map, &flow, true), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	flow.families = 0;
+	assert_int_equal(steer_map_flow(map, &flow, true), -EINVAL);
+}
+
+static void a_local_flow_matches_its_address(void **state)
+{
+	(void)state;
+	assert_int_equal(steer("10.0.0.1", 53, NULL, 0, true), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.2", 53));
+	assert_int_equal(steer("10.0.0.2", 53, NULL, 0, true), 0);
+	assert_int_equal(steer("10.0.0.1", 53, NULL, 0, false), 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.2", 53));
+	assert_int_equal(steer("10.0.0.2", 53, NULL, 0, false), 0);
+	assert_int_equal(map->ports[htons(53)], 0);
+	assert_int_equal(steer("10.0.0.2", 53, NULL, 0, false), -ENOENT);
+}
+
+static void a_connected_flow_matches_its_peer(void **state)
+{
+	(void)state;
+	assert_int_equal(steer("fd00::1", 53, "fd00::9", 1000, true), 0);
+	assert_true(wanted("fd00::9", 1000, "fd00::1", 53));
+	assert_false(wanted("fd00::9", 1001, "fd00::1", 53));
+	assert_false(wanted("fd00::8", 1000, "fd00::1", 53));
+	assert_int_equal(steer(NULL, 54, "10.0.0.9", 1000, true), 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+	local("10.0.0.1", true);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+	assert_false(wanted("10.0.0.8", 1000, "10.0.0.1", 54));
+	assert_int_equal(steer(NULL, 54, "10.0.0.9", 1000, false), 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+}
+
+static void kinds_of_one_port_do_not_disturb(void **state)
+{
+	(void)state;
+	local("10.0.0.1", true);
+	assert_int_equal(steer(NULL, 53, NULL, 0, true), 0);
+	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, true), 0);
+	assert_int_equal(steer("10.0.0.6", 53, "10.0.0.9", 1000, true), 0);
+	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, true), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_true(wanted("10.0.0.9", 1001, "10.0.0.7", 53));
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.6", 53));
+	assert_false(wanted("10.0.0.9", 1001, "10.0.0.6", 53));
+	assert_int_equal(steer(NULL, 53, NULL, 0, false), 0);
+	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, false), 0);
+	assert_int_equal(map->ports[htons(53)], STEER_CONN);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.6", 53));
+}
+
+static void odd_flows_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(steer("224.0.0.251", 5353, NULL, 0, true), -EOPNOTSUPP);
+	assert_int_equal(steer("ff02::fb", 5353, NULL, 0, true), -EOPNOTSUPP);
+	assert_int_equal(steer("10.0.0.1", 53, "fd00::9", 1000, true), -EINVAL);
+	assert_int_equal(local("224.0.0.251", true), 0);
+	assert_int_equal(steer(NULL, 5353, NULL, 0, true), 0);
+	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
+}
+
+static void a_full_table_says_so_and_recovers(void **state)
+{
+	unsigned in = 0, first_full = 0;
+	int err;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * STEER_FLOWS; i++) {
+		struct nic_flow flow = flow_of("10.0.0.1", 53, "10.0.0.9", 1000);
+
+		flow.remote.w[3] = htonl(0x0b000000 + i);
+		err = steer_map_flow(map, &flow, true);
+		in += err == 0;
+		if (err == -ENOSPC && !first_full)
+			first_full = i;
+		assert_true(err == 0 || err == -ENOSPC);
+	}
+	assert_true(first_full > STEER_FLOWS / 2);
+	assert_true(in <= STEER_FLOWS && in > STEER_FLOWS * 9 / 10);
+	for (unsigned i = 0; i < 2 * STEER_FLOWS; i++) {
+		struct nic_flow flow = flow_of("10.0.0.1", 53, "10.0.0.9", 1000);
+
+		flow.remote.w[3] = htonl(0x0b000000 + i);
+		in -= steer_map_flow(map, &flow, false) == 0;
+	}
+	assert_int_equal(in, 0);
+	assert_int_equal(map->ports[htons(53)], 0);
+	assert_int_equal(steer("10.0.0.1", 53, "11.0.0.1", 1000, true), 0);
+	assert_true(wanted("11.0.0.1", 1000, "10.0.0.1", 53));
+}
+
+static void many_local_addresses(void **state)
+{
+	struct ipaddr a = addr("10.1.0.0");
+	unsigned in = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		a.w[3] = htonl(0x0a010000 + i);
+		in += steer_map_local(map, &a, true) == 0;
+	}
+	assert_true(in == 2000);
+	while (steer_map_local(map, &a, true) == 0)
+		a.w[3] += htonl(1);
+	assert_int_equal(steer_map_local(map, &a, true), -ENOSPC);
+}
+
+static void martians_pass_except_on_loopback(void **state)
+{
+	(void)state;
+	local("127.0.0.1", true);
+	local("::1", true);
+	local("10.0.0.1", true);
+	steer(NULL, 53, NULL, 0, true);
+	assert_false(wanted("127.0.0.1", 1, "10.0.0.1", 53));
+	assert_false(wanted("10.0.0.9", 1, "127.0.0.1", 53));
+	assert_false(wanted("10.0.0.1", 1, "10.0.0.1", 53));
+	assert_false(wanted("::1", 1, "::1", 53));
+	map->loopback = 1;
+	assert_true(wanted("127.0.0.1", 1, "127.0.0.1", 53));
+	assert_true(wanted("10.0.0.1", 1, "10.0.0.1", 53));
+	assert_true(wanted("::1", 1, "::1", 53));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(any_needs_a_local_address),	 CASE(families_are_apart),
+		CASE(a_local_flow_matches_its_address),	 CASE(a_connected_flow_matches_its_peer),
+		CASE(kinds_of_one_port_do_not_disturb),	 CASE(odd_flows_are_refused),
+		CASE(a_full_table_says_so_and_recovers), CASE(many_local_addresses),
+		CASE(martians_pass_except_on_loopback),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
