@@ -82,6 +82,8 @@ static inline uint32_t ipaddr_hash(const struct ipaddr *a)
 {
 	uint64_t h = (a->q[0] ^ (a->q[1] * 0x9e3779b97f4a7c15ull)) * 0xff51afd7ed558ccdull;
 
+	h ^= h >> 32; /* on a little-endian machine an IPv4 address sits in the upper half */
+	h *= 0xc4ceb9fe1a85ec53ull;
 	return (uint32_t)(h >> 32);
 }
 

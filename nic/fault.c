@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fault.c - see fault.h. Each queue of the wrapper stands before a queue of the inner NIC and has a generator of
- * its own, so that queues stay independent.
+ * fault.c - see fault.h. Each queue of the wrapper stands before a queue of the inner NIC and has a
+ * generator of its own, so that queues stay independent.
  */
 #include "nic/fault.h"
 
@@ -92,7 +92,10 @@ static bool hold(struct fault_queue *f, const struct nic_frame *frame)
 	return true;
 }
 
-/* Spoils @frame; puts what becomes of it to @out, which has room for @room frames, and returns how many. */
+/*
+ * Spoils @frame; puts what becomes of it to @out, which has room for @room frames, and returns how
+ * many.
+ */
 static unsigned spoil(struct fault_queue *f, struct nic_frame frame, struct nic_frame *out,
 		      unsigned room)
 {
@@ -134,7 +137,10 @@ static unsigned fault_rx_burst(struct nic_queue *q, struct nic_frame *frames, un
 	struct nic_frame got[NIC_BURST], late[NIC_FAULT_HOLD];
 	unsigned late_count, n = 0, count;
 
-	/* Those held now come behind this burst. Room is kept for them, and for a copy of the last frame. */
+	/*
+	 * Those held now come behind this burst. Room is kept for them, and for a copy of the last
+	 * frame.
+	 */
 	late_count = release_held(f, late, max < NIC_FAULT_HOLD ? max : NIC_FAULT_HOLD);
 	count = max - late_count < NIC_BURST ? max - late_count : NIC_BURST;
 	if (count > 0)

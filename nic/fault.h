@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fault.h - a NIC with a bad cable: wraps another NIC and spoils what it receives, repeatably. For tests.
+ * fault.h - a NIC with a bad cable: wraps another NIC and spoils what it receives, repeatably. For
+ * tests.
  *
- * Each rate is in frames out of NIC_FAULT_ONE and applies on its own, in the order of the fields; the same seed and
- * the same frames give the same faults. Transmission and steering are the inner NIC's.
+ * Each rate is in frames out of NIC_FAULT_ONE and applies on its own, in the order of the fields;
+ * the same seed and the same frames give the same faults. Transmission and steering are the inner
+ * NIC's.
  */
 #ifndef NIC_FAULT_H
 #define NIC_FAULT_H

@@ -98,7 +98,10 @@ static void signal_rx(struct loop_nic *l, bool ready)
 	(void)n; /* it is in the wanted state already */
 }
 
-/* Rule R3 reads headers in place, as if they were aligned; a copy with an aligned IP header keeps that clean. */
+/*
+ * Rule R3 reads headers in place, as if they were aligned; a copy with an aligned IP header keeps
+ * that clean.
+ */
 static bool is_steered(const struct loop_nic *l, const uint8_t *data, uint32_t len)
 {
 	_Alignas(8) uint8_t copy[2 + LOOP_FRAME];

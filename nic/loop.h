@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.h - two NICs in memory that are joined by a wire: what one transmits the other receives. For tests.
+ * loop.h - two NICs in memory that are joined by a wire: what one transmits the other receives. For
+ * tests.
  *
- * One queue each. Frames leave at tx_kick(), at most NIC_LOOP_KICK a call, as in AF_XDP copy mode. Steering is the
- * real rule R3: frames that it would leave to the kernel are counted and gone. The two ends may be used by two threads.
+ * One queue each. Frames leave at tx_kick(), at most NIC_LOOP_KICK a call, as in AF_XDP copy mode.
+ * Steering is the real rule R3: frames that it would leave to the kernel are counted and gone. The
+ * two ends may be used by two threads.
  */
 #ifndef NIC_LOOP_H
 #define NIC_LOOP_H
@@ -12,7 +14,10 @@
 
 #define NIC_LOOP_KICK 32
 
-/* Opens both ends, "loopA" and "loopB"; each is closed with nic_close(). params->ifname is not looked at. */
+/*
+ * Opens both ends, "loopA" and "loopB"; each is closed with nic_close(). params->ifname is not
+ * looked at.
+ */
 int nic_loop_pair(struct nic **a, struct nic **b, struct nic_params *params);
 
 /* Receive everything, steering or not. */

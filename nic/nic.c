@@ -2,12 +2,13 @@
 /*
  * nic.c - chooses a backend and loads its plugin.
  *
- * Backends need libraries that no other program should have to load (libxdp, libbpf, libibverbs), so each is a plugin,
- * loaded at the first open and kept. It is looked for beside this library, then in KBACCEL_LIBDIR.
+ * Backends need libraries that no other program should have to load (libxdp, libbpf, libibverbs),
+ * so each is a plugin, loaded at the first open and kept. It is looked for beside this library,
+ * then in KBACCEL_LIBDIR.
  *
- * A plugin's libraries open and close descriptors through libc names, which are intercepted: while they run,
- * fds_inside says that the descriptors are ours. That is why nic->ops is a copy of the plugin's table with open
- * and close wrapped.
+ * A plugin's libraries open and close descriptors through libc names, which are intercepted: while
+ * they run, fds_inside says that the descriptors are ours. That is why nic->ops is a copy of the
+ * plugin's table with close wrapped.
  */
 #define _GNU_SOURCE
 #include "nic/nic.h"
@@ -33,7 +34,7 @@ struct backend {
 	const char *file;
 	const char *packages;	      /* what the plugin needs, as Debian calls it */
 	const struct nic_ops *plugin; /* NULL until loaded */
-	struct nic_ops ops;	      /* the plugin's, with open and close wrapped */
+	struct nic_ops ops;	      /* the plugin's, with close wrapped */
 };
 
 static struct backend backends[] = {
@@ -113,8 +114,8 @@ static bool mapped_file(const void *here, char *path, size_t len)
 }
 
 /*
- * The directory of this library, "" if unknown. LD_PRELOAD may name a relative path, which means nothing any more
- * after a chdir(); the kernel's own record is right then.
+ * The directory of this library, "" if unknown. LD_PRELOAD may name a relative path, which means
+ * nothing any more after a chdir(); the kernel's own record is right then.
  */
 static void own_dir(char *dir, size_t len)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steer_map.c - the writer's side of steer_map.h: flows and local addresses in and out of the tables.
+ * steer_map.c - the writer's side of steer_map.h: flows and local addresses in and out of the
+ * tables.
  *
- * Plain stores only: no system call, no privilege, no lock; the caller serialises. Linked into the AF_XDP plugin
- * and, for the loop backend, into tests.
+ * Plain stores only: no system call, no privilege, no lock; the caller serialises. Linked into the
+ * AF_XDP plugin and, for the loop backend, into tests.
  */
 #include "nic/steer_map.h"
 
@@ -39,7 +40,10 @@ static void slot_clear(__u64 *used)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* The first slot of the bucket that has more room, given the free slots (a bit each) of both; -1: no room. */
+/*
+ * The first slot of the bucket that has more room, given the free slots (a bit each) of both; -1:
+ * no room.
+ */
 static int choose_slot(unsigned free_slots)
 {
 	unsigned first = free_slots & ((1u << STEER_BUCKET) - 1),

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steer_map.h - what the steering rule knows: memory that we write with plain stores and the XDP program reads.
+ * steer_map.h - what the steering rule knows: memory that we write with plain stores and the XDP
+ * program reads.
  *
- * One struct, which is the .bss of the XDP program (a mmapped BPF array) or, for tests, any zeroed memory. Compiled
- * for BPF too, so it has kernel types only. steer_map.c writes it, steer_rule.h reads it.
+ * One struct, which is the .bss of the XDP program (a mmapped BPF array) or, for tests, any zeroed
+ * memory. Compiled for BPF too, so it has kernel types only. steer_map.c writes it, steer_rule.h
+ * reads it.
  *
  * A key lives in one of two buckets of four slots, both given by its hash; it is put into the
  * emptier one, which lets a table become more than half full before the first refusal. Both sides
  * look at all eight slots, so a removal leaves no mark, and two full buckets are -ENOSPC although
  * other slots are free.
  *
- * A slot is written key first, then `used` with release. A reader that races with a reuse of the slot may see a
- * key that is half old and half new; the frame that would match such a key by chance is handed to the stack, which has no
- * socket for it. No reader ever sees anything but a slot of the table, so there is nothing to lock.
+ * A slot is written key first, then `used` with release. A reader that races with a reuse of the
+ * slot may see a key that is half old and half new; the frame that would match such a key by chance
+ * is handed to the stack, which has no socket for it. No reader ever sees anything but a slot of
+ * the table, so there is nothing to lock.
  */
 #ifndef NIC_STEER_MAP_H
 #define NIC_STEER_MAP_H
@@ -63,7 +66,10 @@ struct steer_map {
 	__u16 conn_count[STEER_PORTS];
 };
 
-/* Folded before the multiplication: the busy bits of an IPv4 address are in the upper half of its word. */
+/*
+ * Folded before the multiplication: the busy bits of an IPv4 address are in the upper half of its
+ * word.
+ */
 static inline __attribute__((always_inline)) __u64 steer_mix(__u64 h, __u64 word)
 {
 	h ^= word;
@@ -100,7 +106,10 @@ void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
 /* As nic_ops.steer(); also -EOPNOTSUPP for a multicast address and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
 
-/* As nic_ops.set_local(). Adding twice is adding once; addresses that never match (multicast) are left out. */
+/*
+ * As nic_ops.set_local(). Adding twice is adding once; addresses that never match (multicast) are
+ * left out.
+ */
 int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on);
 
 /* As nic_ops.set_lease(). */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steer_rule.h - rule R3: which frames leave the kernel. Compiled into the XDP program and into the loop backend.
+ * steer_rule.h - rule R3: which frames leave the kernel. Compiled into the XDP program and into the
+ * loop backend.
  *
- * Everything that is not a plain UDP datagram for us is none of our business: tags, options, extension headers,
- * fragments, lengths that disagree, martians, frames for another station. The kernel gets it and decides.
+ * Everything that is not a plain UDP datagram for us is none of our business: tags, options,
+ * extension headers, fragments, lengths that disagree, martians, frames for another station. The
+ * kernel gets it and decides.
  */
 #ifndef NIC_STEER_RULE_H
 #define NIC_STEER_RULE_H
@@ -88,8 +90,8 @@ STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, co
 }
 
 /*
- * An upper half of zero: unspecified, loopback, and the IPv4-mapped addresses, which must never be taken for the
- * IPv4 ones of our tables.
+ * An upper half of zero: unspecified, loopback, and the IPv4-mapped addresses, which must never be
+ * taken for the IPv4 ones of our tables.
  */
 STEER_INLINE bool steer_martian6(const struct steer_map *map, __u64 high, __u64 low)
 {
@@ -130,8 +132,8 @@ STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, co
 }
 
 /*
- * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the STEER_* bits of its
- * port, without those of the other family; 0: not ours.
+ * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the
+ * STEER_* bits of its port, without those of the other family; 0: not ours.
  */
 STEER_INLINE __u32 steer_parse(const struct steer_map *map, const void *data, const void *end,
 			       struct steer_key *key)

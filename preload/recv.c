@@ -16,21 +16,26 @@ static ssize_t receive_into(struct sock *s, int fd, void *buf, size_t len, int f
 static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int flags,
 			    struct sockaddr *addr, socklen_t *addrlen)
 {
+	struct sockaddr_storage name;
 	struct iovec iov = { buf, len };
-	struct msghdr msg = { .msg_name = addr, .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t r;
+	struct msghdr msg = {
+		.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t r = sock_recvmsg(s, fd, &msg, flags);
+	socklen_t part;
 
+	/* The datagram is taken before the kernel looks at where the name goes (net/socket.c move_addr_to_user()). */
+	if (r < 0)
+		return r;
 	if (!usermem_readable(addrlen, sizeof(*addrlen)))
 		return -EFAULT;
-	msg.msg_namelen = *addrlen;
 	if ((int)*addrlen < 0)
 		return -EINVAL;
-	r = sock_recvmsg(s, fd, &msg, flags);
-	if (r >= 0) {
-		if (!usermem_writable(addrlen, sizeof(*addrlen)))
-			return -EFAULT;
-		*addrlen = msg.msg_namelen;
-	}
+	part = *addrlen < msg.msg_namelen ? *addrlen : msg.msg_namelen;
+	if (!usermem_writable(addr, part) || !usermem_writable(addrlen, sizeof(*addrlen)))
+		return -EFAULT;
+	memcpy(addr, &name, part);
+	*addrlen = msg.msg_namelen;
 	return r;
 }
 
@@ -85,12 +90,15 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct sock *s = fast_sock(fd);
 	struct iovec iov = { buf, len };
+	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.read(fd, buf, len);
 	saved = errno;
-	return finish(s, sock_readv(s, fd, &iov, 1), saved);
+	r = finish(s, sock_readv(s, fd, &iov, 1), saved);
+	/* The number was given to another file while we waited, as dup2() and a signal end a reader. */
+	return r < 0 && errno == ENOTSOCK ? real.read(fd, buf, len) : r;
 }
 
 EXPORT_ALIAS(read) ssize_t __read(int fd, void *buf, size_t len);

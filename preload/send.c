@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* send.c - the send calls. */
+#include <string.h>
+
 #include "preload/preload.h"
+#include "stack/usermem.h"
 
 /* The kernel bound a socket that was not bound when it first sent: the port it got may be a chosen one. */
 static ssize_t follow_implicit_bind(int fd, ssize_t r)
@@ -51,14 +54,49 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 	return finish(s, send_from(s, fd, buf, len, flags, addr, addrlen), saved);
 }
 
+static void give_away(int fd)
+{
+	struct sock *s = fast_sock(fd);
+
+	if (!s)
+		return;
+	sock_refuse(s, "its descriptor was passed to another process, which can not see our queue");
+	sock_put(s);
+}
+
+/* SCM_RIGHTS: whoever gets a socket of ours reads from the kernel; so do we then. */
+static void look_for_rights(const struct msghdr *msg)
+{
+	struct cmsghdr *c;
+
+	if (!usermem_readable(msg, sizeof(*msg)) || !msg->msg_control ||
+	    !usermem_readable(msg->msg_control, msg->msg_controllen))
+		return;
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
+		size_t n = c->cmsg_len < CMSG_LEN(0) ? 0 : (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    (char *)c + c->cmsg_len > (char *)msg->msg_control + msg->msg_controllen)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			give_away(fd);
+		}
+	}
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct sock *s = fast_sock(fd);
-	int saved;
+	int saved = errno;
 
+	if (!s && fdtable_used)
+		look_for_rights(msg);
+	errno = saved;
 	if (!s)
 		return follow_implicit_bind(fd, real.sendmsg(fd, msg, flags));
-	saved = errno;
 	return finish(s, sock_sendmsg(s, fd, msg, flags), saved);
 }
 

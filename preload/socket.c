@@ -40,10 +40,28 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 EXPORT_ALIAS(connect) int __connect(int fd, const struct sockaddr *addr, socklen_t len);
 
-/* Threads that wait for the socket sleep on the shadow as well: the kernel wakes them. */
+/*
+ * Threads that wait for the socket sleep on the shadow as well: the kernel wakes them. It shuts an unconnected socket down, too,
+ * while it says ENOTCONN (net/ipv4/af_inet.c inet_shutdown()).
+ */
 EXPORT int shutdown(int fd, int how)
 {
-	return real.shutdown(fd, how);
+	int r = real.shutdown(fd, how), saved = errno;
+	struct sock *s = fdtable_sock(fd);
+
+	if (s && how != SHUT_RD)
+		s->tx_sticky = true;
+	if (s)
+		sock_put(s);
+	errno = saved;
+	return r;
+}
+
+static bool is_negative_time(int level, int name, const void *value, socklen_t len)
+{
+	const struct timeval *tv = value;
+
+	return level == SOL_SOCKET && name == SO_RCVTIMEO && len >= sizeof(*tv) && tv->tv_sec < 0;
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -55,6 +73,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		return r;
 	if (level == SOL_IPV6 && name == IPV6_PKTINFO)
 		s->tx_sticky = true;
+	if (level == SOL_SOCKET && name == SO_RCVTIMEO)
+		s->timeout_zero = is_negative_time(level, name, value, len);
 	sock_sync(s, fd);
 	return (int)finish(s, 0, saved);
 }

@@ -27,6 +27,12 @@ static const sigset_t *mask_of(const long *raw, sigset_t *copy)
 	return copy;
 }
 
+/* Raw pselect6's last argument: a structure of the mask's address and its size. */
+static const sigset_t *mask_of_pselect(const long *pair, sigset_t *copy)
+{
+	return pair ? mask_of((const long *)pair[0], copy) : NULL;
+}
+
 static bool receive(long nr, const struct args *a, long *r)
 {
 	switch (nr) {
@@ -147,6 +153,10 @@ static bool waiting(long nr, const struct args *a, long *r)
 			    A(4, struct timeval *));
 		return true;
 #endif
+	case SYS_pselect6:
+		*r = pselect(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *),
+			     A(4, const struct timespec *), mask_of_pselect(A(5, const long *), &mask));
+		return true;
 #ifdef SYS_epoll_create
 	case SYS_epoll_create:
 		*r = epoll_create(A(0, int));

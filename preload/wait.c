@@ -194,7 +194,8 @@ static struct epoll_set *fast_set(int epfd, int max)
 
 	if (!ep)
 		return NULL;
-	if (max > 0 && epoll_is_fast(ep))
+	/* With other threads about, a socket may be added while we wait: the stack has to see that. */
+	if (max > 0 && (epoll_is_fast(ep) || !__libc_single_threaded))
 		return ep;
 	epoll_put(ep);
 	return NULL;

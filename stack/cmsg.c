@@ -80,9 +80,11 @@ static void put_stamp(struct writer *w, const struct sock *s, uint64_t ns)
 static void put_pktinfo(struct writer *w, const struct dgram *d)
 {
 	struct ipaddr to = dgram_destination(d);
-	struct in_pktinfo info = { .ipi_ifindex = d->ifindex };
+	struct in_pktinfo info = { .ipi_ifindex = d->pktinfo_if };
 
-	info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ipaddr_v4(&to);
+	/* The rest of it is made when a datagram is queued, if it is wanted by then (ipv4_pktinfo_prepare()). */
+	info.ipi_addr.s_addr = ipaddr_v4(&to);
+	info.ipi_spec_dst.s_addr = d->pktinfo_if ? info.ipi_addr.s_addr : 0;
 	put(w, SOL_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
@@ -117,7 +119,9 @@ static void put_v4(struct writer *w, const struct sock *s, const struct dgram *d
 static void put_pktinfo6(struct writer *w, const struct dgram *d)
 {
 	struct ipaddr to = dgram_destination(d);
-	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)d->ifindex };
+	struct in6_pktinfo info = {
+		.ipi6_ifindex = (unsigned)(dgram_is_v6(d) ? d->ifindex : d->pktinfo_if)
+	};
 
 	memcpy(&info.ipi6_addr, to.b, 16);
 	put(w, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
@@ -143,7 +147,7 @@ static int fill_control(struct sock *s, const struct dgram *d, struct msghdr *ms
 {
 	struct writer w = { .msg = msg, .at = msg->msg_control, .room = msg->msg_controllen };
 
-	if (s->want & WANT_ANY_STAMP)
+	if (s->want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING))
 		put_stamp(&w, s, d->stamp);
 	if ((s->want & WANT_RXQ_OVFL) && d->dropped)
 		put_int(&w, SOL_SOCKET, SO_RXQ_OVFL, (int)d->dropped);
@@ -179,8 +183,6 @@ int cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
 
 	if (msg->msg_name)
 		err = cmsg_fill_name(s, d, msg);
-	else
-		msg->msg_namelen = 0;
 	if (err)
 		return err;
 	if (__builtin_expect(s->want == 0, 1)) {

@@ -24,6 +24,7 @@ struct dgram {
 	uint32_t charge;        /* what it counts against SO_RCVBUF */
 	uint64_t stamp;         /* CLOCK_REALTIME ns at reception; 0: nobody asked */
 	int32_t ifindex;
+	int32_t pktinfo_if;     /* what IP_PKTINFO names: 0 if it was not wanted yet when the datagram came */
 	uint32_t dropped;       /* the socket's drop count when it was queued (SO_RXQ_OVFL) */
 };
 

@@ -114,6 +114,7 @@ void engine_deliver(struct engine *e, struct sock *s, struct dgram *d)
 	d->engine = e;
 	d->stamp = e->stamp;
 	d->ifindex = e->queue->nic->ifindex;
+	d->pktinfo_if = s->want & (WANT_PKTINFO | WANT6_PKTINFO) ? d->ifindex : 0;
 	s->stats->rx_fast++;
 	s->stats->rx_fast_bytes += d->len;
 	stats->counters[STAT_rx_fast]++;

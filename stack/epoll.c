@@ -88,6 +88,7 @@ static void link_item(struct epoll_item *it)
 	LIST_INSERT_HEAD(&ep->items, it, of_set);
 	if (!s) {
 		ep->children++;
+		LIST_INSERT_HEAD(&it->child->parents, it, of_sock);
 		return;
 	}
 	lock_acquire(&s->lock);
@@ -113,7 +114,7 @@ static void remove_item(struct epoll_item *it)
 		lock_release(&s->lock);
 	} else {
 		ep->children--;
-		epoll_put(it->child);
+		LIST_REMOVE(it, of_sock);
 	}
 	lock_acquire(&ep->lock);
 	if (it->ready)
@@ -153,8 +154,6 @@ static void add_item(struct epoll_set *ep, int fd, const struct epoll_event *eve
 	it->fd = fd;
 	it->sock = s;
 	it->child = child;
-	if (child)
-		file_hold((struct file *)child);
 	link_item(it);
 	set_events(it, event);
 }
@@ -184,21 +183,6 @@ void epoll_changed(struct epoll_set *ep, int op, int fd, const struct epoll_even
 	wait_wake_set(ep);
 }
 
-void epoll_fd_closed(struct sock *s, int fd)
-{
-	struct epoll_item *it, *next;
-
-	if (!s->watched || !lock_acquire(&epoll_membership))
-		return;
-	for (it = LIST_FIRST(&s->items); it; it = next) {
-		next = LIST_NEXT(it, of_sock);
-		/* The kernel keeps a member until its open file is gone: other descriptors may still name it. */
-		if (it->fd == fd && s->refs <= 2)
-			remove_item(it);
-	}
-	lock_release(&epoll_membership);
-}
-
 void epoll_sock_gone(struct sock *s)
 {
 	if (!s->watched || !lock_acquire(&epoll_membership))
@@ -213,8 +197,11 @@ void epoll_destroy(struct epoll_set *ep)
 	if (lock_acquire(&epoll_membership)) {
 		while (!LIST_EMPTY(&ep->items))
 			remove_item(LIST_FIRST(&ep->items));
+		while (!LIST_EMPTY(&ep->parents))
+			remove_item(LIST_FIRST(&ep->parents));
 		lock_release(&epoll_membership);
 	}
+	ep->kind = 0;
 	slab_put(&set_slab, ep);
 }
 

@@ -30,10 +30,10 @@ void epoll_destroy(struct epoll_set *ep);
 void epoll_changed(struct epoll_set *ep, int op, int fd, const struct epoll_event *event,
 		   struct sock *s, struct epoll_set *child);
 
-/* The program closed @fd, one descriptor of @s: items made with it are gone. */
-void epoll_fd_closed(struct sock *s, int fd);
-
-/* @s itself is gone. */
+/*
+ * @s itself is gone: its items are, too. Not before: a member outlives the descriptor it was added by while another one
+ * names the same open file (epoll(7), Q6).
+ */
 void epoll_sock_gone(struct sock *s);
 
 /* @s became accelerated, or is no longer. */

@@ -12,7 +12,7 @@
 
 /* An accelerated socket, or a set of ours, in a set. */
 struct epoll_item {
-	LIST_ENTRY(epoll_item) of_sock;   /* the socket's items: socket's lock */
+	LIST_ENTRY(epoll_item) of_sock;   /* the socket's items (its lock), or the child's parents */
 	LIST_ENTRY(epoll_item) of_set;    /* the set's items: epoll_membership lock */
 	TAILQ_ENTRY(epoll_item) of_ready; /* the set's lock, as all below */
 	struct epoll_set *set;
@@ -31,6 +31,7 @@ struct epoll_set {
 	int kind, refs;
 	struct lock lock;
 	LIST_HEAD(, epoll_item) items;
+	LIST_HEAD(, epoll_item) parents;  /* items of sets around this one */
 	TAILQ_HEAD(epoll_ready, epoll_item) ready;
 	unsigned fast;                    /* items whose socket is accelerated */
 	unsigned children;

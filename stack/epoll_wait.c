@@ -47,7 +47,7 @@ static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, st
 {
 	TAILQ_REMOVE(&ep->ready, it, of_ready);
 	it->ready = false;
-	if (!it->armed || !sock_readable(it->sock))
+	if (!it->armed || !(it->events & EPOLL_READ_EVENTS) || !sock_readable(it->sock))
 		return 0;
 	if (!put_event(to, (it->events & EPOLL_READ_EVENTS) | write_events(it), it->data))
 		return -EFAULT;
@@ -188,7 +188,7 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 	if (!n || ep->others || ep->writers || now >= ep->kernel_due) {
 		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
 		if (n < max) {
-			m = report_kernel(ep, epfd, events + n, max - n, mask);
+			m = report_kernel(ep, epfd, events + n, max - n, n ? NULL : mask);
 			if (m < 0)
 				return n ? n : m;
 		}

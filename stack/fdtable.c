@@ -41,11 +41,8 @@ static struct file **page_of(unsigned fd)
 	return none;
 }
 
-/* An epoll set forgets a descriptor whose open file is gone, as the kernel's does (epoll(7), Q6). */
-static void forget(int fd, struct file *f)
+static void forget(struct file *f)
 {
-	if (f->kind == FILE_SOCK)
-		epoll_fd_closed((struct sock *)f, fd);
 	__atomic_sub_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
 	file_put(f);
 }
@@ -63,7 +60,7 @@ bool fdtable_set(int fd, struct file *f)
 	__atomic_add_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
 	old = __atomic_exchange_n(&page[(unsigned)fd % FDTABLE_PAGE], f, __ATOMIC_ACQ_REL);
 	if (old)
-		forget(fd, old);
+		forget(old);
 	return true;
 }
 
@@ -76,7 +73,7 @@ void fdtable_clear(int fd)
 	old = __atomic_exchange_n(&fdtable_page[fd / FDTABLE_PAGE][fd % FDTABLE_PAGE], NULL,
 				  __ATOMIC_ACQ_REL);
 	if (old)
-		forget(fd, old);
+		forget(old);
 }
 
 void fdtable_clear_range(unsigned first, unsigned last)

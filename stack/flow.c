@@ -38,7 +38,8 @@ static bool same(const struct nic_flow *a, const struct nic_flow *b)
 /* Takes @f off the interfaces in @mask. */
 static void uninstall(struct flow *f, uint32_t mask)
 {
-	for (unsigned i = 0; i < stack.ifaces; i++)
+	/* The rules of an inherited socket are its owner's. */
+	for (unsigned i = 0; stack.owner && i < stack.ifaces; i++)
 		if (mask & (1u << i))
 			stack.iface[i]->nic->ops->steer(stack.iface[i]->nic, &f->rule, false);
 	f->ifaces &= ~mask;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet.c - see hostnet.h: the calls of the contract, their lock, the generation, and the reporting of addresses.
+ * hostnet.c - see hostnet.h: the calls of the contract, their lock, the generation, and the
+ * reporting of addresses.
  *
- * The lock is a word that names its owner, so that a signal handler of the host program which interrupts the
- * owner finds out instead of waiting for itself. A look-up never waits long: in doubt the datagram goes through
- * the shadow. Addresses are reported without the lock, in order, by one thread at a time.
+ * The lock is a word that names its owner, so that a signal handler of the host program which
+ * interrupts the owner finds out instead of waiting for itself. A look-up never waits long: in
+ * doubt the datagram goes through the shadow. Addresses are reported without the lock, in order, by
+ * one thread at a time.
  */
 #define _GNU_SOURCE
 #include "stack/hostnet.h"
@@ -99,7 +101,10 @@ static bool next_event(struct hostnet_event *e)
 	return some;
 }
 
-/* Reports what came and went, unless another thread (or the frame that we interrupt) is about it already. */
+/*
+ * Reports what came and went, unless another thread (or the frame that we interrupt) is about it
+ * already.
+ */
 static void deliver(void)
 {
 	struct hostnet_event e;

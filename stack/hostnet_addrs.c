@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_addrs.c - the mirrored local addresses: an array in the order of the kernel's lists, which decides between
- * sources that are otherwise as good, and a hash by address that is made when it is needed.
+ * hostnet_addrs.c - the mirrored local addresses: an array in the order of the kernel's lists,
+ * which decides between sources that are otherwise as good, and a hash by address that is made when
+ * it is needed.
  */
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -53,7 +54,10 @@ static int reindex(struct addrs *t)
 	return 0;
 }
 
-/* The first entry of @local for which @which (may be NULL) holds, whatever its link if @ifindex is 0. */
+/*
+ * The first entry of @local for which @which (may be NULL) holds, whatever its link if @ifindex is
+ * 0.
+ */
 static struct addr *find(struct addrs *t, const struct ipaddr *local, int ifindex,
 			 const struct addr *which)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_apply.c - one rtnetlink message about a link, an address or a neighbour -> the tables. Routes are
- * in hostnet_route.c, rules in hostnet_rules.c.
+ * hostnet_apply.c - one rtnetlink message about a link, an address or a neighbour -> the tables.
+ * Routes are in hostnet_route.c, rules in hostnet_rules.c.
  *
  * Applying a message twice does no harm: a dump and the notifications beside it overlap.
  */
@@ -133,6 +133,10 @@ static void apply_link(struct hostnet_tables *t, const struct nlmsghdr *msg)
 	}
 	old = *l;
 	read_link(l, info, tb);
+	if (old.pub.mtu && old.pub.mtu != l->pub.mtu) { /* IPv6 hears of it later than we do */
+		l->mtu6 = l->pub.mtu;
+		hostnet_mtu_changed(t, info->ifi_index);
+	}
 	if ((old.pub.flags & IFF_UP) && !(l->pub.flags & IFF_UP))
 		hostnet_flush_down(t, info->ifi_index);
 	hostnet_note(t, memcmp(&old, l, sizeof(old)) != 0);
@@ -168,8 +172,10 @@ static bool read_addr(struct addr *a, const struct nlmsghdr *msg)
 static void remove_addr(struct hostnet_tables *t, const struct addr *a)
 {
 	hostnet_note(t, addrs_remove(&t->addrs, a));
-	if (!a->v4)
+	if (!a->v4) {
+		hostnet_prefsrc_gone(t, &a->local);
 		return;
+	}
 	if (!addrs_find(&t->addrs, &a->local, 0))
 		hostnet_flush_prefsrc(t, &a->local);
 	if (!addrs_count(&t->addrs, a->ifindex, true))

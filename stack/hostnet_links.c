@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hostnet_links.c - the mirrored links: an array, and a hash by interface number for the look-up. */
+/*
+ * hostnet_links.c - the mirrored links: an array, and a hash by interface number for the look-up.
+ */
 #include <string.h>
 
 #include "stack/hostnet_tables.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hostnet_lookup.c - the tables -> how to reach a destination. In every doubt: through the shadow. */
+/*
+ * hostnet_lookup.c - the tables -> how to reach a destination. In every doubt: through the shadow.
+ */
 #include <net/if_arp.h>
 
 #include "stack/hostnet_source.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hostnet_mem.c - see hostnet_mem.h. System calls are made directly: errno is the host program's. */
+/*
+ * hostnet_mem.c - see hostnet_mem.h. System calls are made directly: errno is the host program's.
+ */
 #define _GNU_SOURCE
 #include "stack/hostnet_mem.h"
 

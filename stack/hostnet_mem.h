@@ -2,8 +2,8 @@
 /*
  * hostnet_mem.h - memory for the mirrored tables: anonymous mappings that grow.
  *
- * Tables change while notifications are read, which may happen inside a signal handler of the host program
- * that interrupted malloc(): so the tables never use it.
+ * Tables change while notifications are read, which may happen inside a signal handler of the host
+ * program that interrupted malloc(): so the tables never use it.
  */
 #ifndef STACK_HOSTNET_MEM_H
 #define STACK_HOSTNET_MEM_H
@@ -27,8 +27,8 @@ int hostnet_mem_new(struct hostnet_mem *mem, size_t bytes);
 void hostnet_mem_free(struct hostnet_mem *mem);
 
 /*
- * A hash for tables that are indexed by its low bits. ipaddr_hash() alone will not do: for IPv4 its low bits come from
- * the first octets only.
+ * A hash for tables that are indexed by its low bits. ipaddr_hash() alone will not do: for IPv4 its
+ * low bits come from the first octets only.
  */
 static inline uint32_t hostnet_hash(const struct ipaddr *addr, uint32_t salt)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_route.c - rtnetlink messages about routes -> the routing tables; and the removals that the kernel makes
- * without a message: IPv4 routes go silently with their link, their source address and their link's last address (IPv6 is
- * silent too if skip_notify_on_dev_down is set).
+ * hostnet_route.c - rtnetlink messages about routes -> the routing tables; and the removals that
+ * the kernel makes without a message: IPv4 routes go silently with their link, their source address
+ * and their link's last address (IPv6 is silent too if skip_notify_on_dev_down is set).
  */
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -40,7 +40,9 @@ static void read_metrics(struct route *r, const struct rtattr *metrics)
 		r->flags |= ROUTE_ODD;
 }
 
-/* Next hops are not mirrored; a digest of them, in place of the gateway, tells such routes apart. */
+/*
+ * Next hops are not mirrored; a digest of them, in place of the gateway, tells such routes apart.
+ */
 static void read_multipath(struct route *r, const struct rtattr *hops)
 {
 	const uint8_t *p = netlink_data(hops);
@@ -119,7 +121,10 @@ static int read_route(struct route *r, const struct nlmsghdr *msg)
 	return table_of(netlink_u32(tb[RTA_TABLE], info->rtm_table));
 }
 
-/* The kernel has no unicast route by way of a link that is down: what says so was overtaken (see hostnet_sync.c). */
+/*
+ * The kernel has no unicast route by way of a link that is down: what says so was overtaken (see
+ * hostnet_sync.c).
+ */
 static bool overtaken(const struct hostnet_tables *t, const struct route *r)
 {
 	const struct link *l;
@@ -161,6 +166,41 @@ void hostnet_apply_object(struct hostnet_tables *t)
 	}
 }
 
+/* ---- silent changes ---- */
+
+struct search {
+	const struct ipaddr *prefsrc; /* NULL: for a route with an MTU of its own */
+	int oif;
+	bool found;
+};
+
+static void look_at(const struct route *r, void *arg)
+{
+	struct search *s = arg;
+
+	s->found |= s->prefsrc ? ipaddr_equal(&r->prefsrc, s->prefsrc) : r->mtu && r->oif == s->oif;
+}
+
+static void redump_if_found(struct hostnet_tables *t, struct search *s)
+{
+	for (int table = 0; table < HOSTNET_TABLES; table++)
+		routes_each(&t->routes[HOSTNET_V6][table], look_at, s);
+	if (!s->found)
+		return;
+	t->dirty |= HOSTNET_DIRTY_ROUTES_V6;
+	t->changed = true;
+}
+
+void hostnet_mtu_changed(struct hostnet_tables *t, int ifindex)
+{
+	redump_if_found(t, &(struct search){ .oif = ifindex });
+}
+
+void hostnet_prefsrc_gone(struct hostnet_tables *t, const struct ipaddr *addr)
+{
+	redump_if_found(t, &(struct search){ .prefsrc = addr });
+}
+
 /* ---- silent removals ---- */
 
 static bool by_link(const struct route *r, const void *ifindex)
@@ -168,9 +208,10 @@ static bool by_link(const struct route *r, const void *ifindex)
 	return r->oif == *(const int *)ifindex;
 }
 
-static bool unicast_by_link(const struct route *r, const void *ifindex)
+/* Local addresses stay when their link goes down, special routes have no link. */
+static bool goes_down(const struct route *r, const void *ifindex)
 {
-	return r->type == RTN_UNICAST && by_link(r, ifindex);
+	return (r->type == RTN_UNICAST || r->type == RTN_BROADCAST) && by_link(r, ifindex);
 }
 
 static bool by_prefsrc(const struct route *r, const void *addr)
@@ -178,32 +219,32 @@ static bool by_prefsrc(const struct route *r, const void *addr)
 	return ipaddr_equal(&r->prefsrc, addr);
 }
 
-static void flush(struct hostnet_tables *t, int first_family, int last_family, int first_table,
+static void flush(struct hostnet_tables *t, int first_family, int last_family,
 		  bool (*match)(const struct route *r, const void *arg), const void *arg)
 {
 	t->flushed = true;
 	for (int family = first_family; family <= last_family; family++)
-		for (int table = first_table; table < HOSTNET_TABLES; table++)
+		for (int table = 0; table < HOSTNET_TABLES; table++)
 			if (routes_flush(&t->routes[family][table], match, arg))
 				t->changed = true;
 }
 
 void hostnet_flush_down(struct hostnet_tables *t, int ifindex)
 {
-	flush(t, HOSTNET_V4, HOSTNET_V6, HOSTNET_MAIN_TABLE, unicast_by_link, &ifindex);
+	flush(t, HOSTNET_V4, HOSTNET_V6, goes_down, &ifindex);
 }
 
 void hostnet_flush_link(struct hostnet_tables *t, int ifindex)
 {
-	flush(t, HOSTNET_V4, HOSTNET_V6, HOSTNET_LOCAL_TABLE, by_link, &ifindex);
+	flush(t, HOSTNET_V4, HOSTNET_V6, by_link, &ifindex);
 }
 
 void hostnet_flush_v4(struct hostnet_tables *t, int ifindex)
 {
-	flush(t, HOSTNET_V4, HOSTNET_V4, HOSTNET_LOCAL_TABLE, by_link, &ifindex);
+	flush(t, HOSTNET_V4, HOSTNET_V4, by_link, &ifindex);
 }
 
 void hostnet_flush_prefsrc(struct hostnet_tables *t, const struct ipaddr *addr)
 {
-	flush(t, HOSTNET_V4, HOSTNET_V4, HOSTNET_LOCAL_TABLE, by_prefsrc, addr);
+	flush(t, HOSTNET_V4, HOSTNET_V4, by_prefsrc, addr);
 }

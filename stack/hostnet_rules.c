@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_rules.c - policy rules and RFC 6724 labels. Neither is mirrored: it is only noticed whether they are what every
- * host has.
+ * hostnet_rules.c - policy rules and RFC 6724 labels. Neither is mirrored: it is only noticed
+ * whether they are what every host has.
  */
 #include <linux/fib_rules.h>
 #include <linux/if_addrlabel.h>

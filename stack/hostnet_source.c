@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_source.c - see hostnet_source.h. IPv4 as inet_select_addr() does it, IPv6 as RFC 6724 and the kernel's additions
- * have it. Where the kernel goes by the order of its links or of lists that are not known for sure, the answer is "can not be
- * told", and the kernel does it.
+ * hostnet_source.c - see hostnet_source.h. IPv4 as inet_select_addr() does it, IPv6 as RFC 6724 and
+ * the kernel's additions have it. Where the kernel goes by the order of its links or of lists that
+ * are not known for sure, the answer is "can not be told", and the kernel does it.
  */
 #include "stack/hostnet_source.h"
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hostnet_sync.c - keeps the tables in step with the kernel: all of them are dumped at the start, notifications are
- * applied as they come, and what became doubtful is dumped again.
+ * hostnet_sync.c - keeps the tables in step with the kernel: all of them are dumped at the start,
+ * notifications are applied as they come, and what became doubtful is dumped again.
  *
- * The kernel announces that a link or address goes before it removes, silently, the routes that hang on it. The
- * removal is therefore repeated here (hostnet_route.c); but a dump under way at that moment may still have shown
- * those routes. Then, and whenever routes have to be dumped again, that waits for some milliseconds, in which
- * the family's datagrams go through the shadow. A dump is also not repeated before ten times its duration passed:
- * a route table of 100000 entries that changes all the time must not eat the processor.
+ * The kernel announces that a link or address goes before it removes, silently, the routes that
+ * hang on it. The removal is therefore repeated here (hostnet_route.c); but a dump under way at
+ * that moment may still have shown those routes. Then, and whenever routes have to be dumped again,
+ * that waits for some milliseconds, in which the family's datagrams go through the shadow. A dump
+ * is also not repeated before ten times its duration passed: a route table of 100000 entries that
+ * changes all the time must not eat the processor.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -93,7 +94,10 @@ static void report_difference(struct hostnet_tables *t, struct addrs *from, stru
 	}
 }
 
-/* Reads the addresses into a new table, whose order is the kernel's, and reports what differs from the old one. */
+/*
+ * Reads the addresses into a new table, whose order is the kernel's, and reports what differs from
+ * the old one.
+ */
 static int dump_addrs(struct hostnet_tables *t)
 {
 	struct addrs old = t->addrs;

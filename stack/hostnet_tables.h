@@ -8,7 +8,8 @@
  *     hostnet_links.c, hostnet_addrs.c, routes.c, neighbours.c    the tables
  *     hostnet_lookup.c  the tables -> a hop (hostnet_source.c: its source address)
  *
- * Everything here runs under hostnet.c's lock, makes system calls directly, and allocates no memory but by mapping it.
+ * Everything here runs under hostnet.c's lock, makes system calls directly, and allocates no memory
+ * but by mapping it.
  */
 #ifndef STACK_HOSTNET_TABLES_H
 #define STACK_HOSTNET_TABLES_H
@@ -138,6 +139,10 @@ void hostnet_apply_label(struct hostnet_tables *t, const struct nlmsghdr *msg);
 /* A table changed; a negative @ret is an error that leaves it incomplete. */
 void hostnet_note(struct hostnet_tables *t, int ret);
 
+/* IPv6 then changes, silently, routes that have an MTU, or that source: such are dumped again. */
+void hostnet_mtu_changed(struct hostnet_tables *t, int ifindex);
+void hostnet_prefsrc_gone(struct hostnet_tables *t, const struct ipaddr *addr);
+
 /* The routes that the kernel removes without a word when ... */
 void hostnet_flush_down(struct hostnet_tables *t, int ifindex); /* a link goes down */
 void hostnet_flush_link(struct hostnet_tables *t, int ifindex); /* a link disappears */
@@ -159,7 +164,10 @@ enum hostnet_verdict hostnet_resolve(struct hostnet_tables *t, const struct ipad
 int hostnet_sync_start(struct hostnet_tables *t);
 void hostnet_sync_stop(struct hostnet_tables *t);
 
-/* The same as stop, for tables that may be in the middle of a change: their memory is given up, not freed. */
+/*
+ * The same as stop, for tables that may be in the middle of a change: their memory is given up, not
+ * freed.
+ */
 void hostnet_sync_forget(struct hostnet_tables *t);
 
 /* Reads notifications; dumps what became doubtful. */

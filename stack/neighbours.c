@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * neighbours.c - see neighbours.h. Linear probing; a removal moves later entries of the run back, so that there are
- * no tombstones to collect.
+ * neighbours.c - see neighbours.h. Linear probing; a removal moves later entries of the run back,
+ * so that there are no tombstones to collect.
  */
 #include "stack/neighbours.h"
 
@@ -125,7 +125,10 @@ unsigned neighbours_flush(struct neighbours *t, int ifindex)
 
 	if (!t->mask || !ifindex)
 		return 0;
-	/* what a removal moves here is looked at too; across the table's end it was looked at before */
+	/*
+	 * what a removal moves here is looked at too; across the table's end it was looked at
+	 * before
+	 */
 	for (uint32_t i = 0; i <= t->mask;) {
 		if (slots(t)[i].ifindex == ifindex) {
 			remove_at(t, i);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * neighbours.h - the mirrored neighbour table (ARP and ND): only entries that have a usable link-layer address.
+ * neighbours.h - the mirrored neighbour table (ARP and ND): only entries that have a usable
+ * link-layer address.
  *
- * One open-addressing hash, at most half full, so a look-up costs the same for ten neighbours and for a hundred
- * thousand. Not locked: hostnet.c does that.
+ * One open-addressing hash, at most half full, so a look-up costs the same for ten neighbours and
+ * for a hundred thousand. Not locked: hostnet.c does that.
  */
 #ifndef STACK_NEIGHBOURS_H
 #define STACK_NEIGHBOURS_H

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * netlink.h - just enough rtnetlink to mirror the kernel's tables: dumps and notifications over one socket.
+ * netlink.h - just enough rtnetlink to mirror the kernel's tables: dumps and notifications over one
+ * socket.
  *
- * Both arrive in one queue, in the order in which the kernel made them, so that applying every message in turn
- * leaves the newest state. Nothing blocks: the kernel makes the next part of a dump inside the recvfrom() that
- * takes the one before. Only sendto() and recvfrom() are issued once the socket is open, by direct
- * system calls: no errno, no cancellation, no way back into the interceptors.
+ * Both arrive in one queue, in the order in which the kernel made them, so that applying every
+ * message in turn leaves the newest state. Nothing blocks: the kernel makes the next part of a dump
+ * inside the recvfrom() that takes the one before. Only sendto() and recvfrom() are issued once the
+ * socket is open, by direct system calls: no errno, no cancellation, no way back into the
+ * interceptors.
  */
 #ifndef STACK_NETLINK_H
 #define STACK_NETLINK_H
@@ -34,22 +36,28 @@ int netlink_open(struct netlink *nl, const uint8_t *groups, unsigned n);
 void netlink_close(struct netlink *nl);
 
 /*
- * Asks for a table (@type RTM_GET*, one @family or AF_UNSPEC) and passes everything that arrives until it is
- * complete. 0; -ENOBUFS: complete, but notifications were lost; -EINTR: the table changed under the dump;
- * other -errno: failed, the socket had better be opened anew.
+ * Asks for a table (@type RTM_GET*, one @family or AF_UNSPEC) and passes everything that arrives
+ * until it is complete. 0; -ENOBUFS: complete, but notifications were lost; -EINTR: the table
+ * changed under the dump; other -errno: failed, the socket had better be opened anew.
  */
 int netlink_dump(struct netlink *nl, uint16_t type, uint8_t family, netlink_fn fn, void *ctx);
 
-/* Reads one batch of notifications. 1: some were there, 0: none, -ENOBUFS: some were lost, or -errno. */
+/*
+ * Reads one batch of notifications. 1: some were there, 0: none, -ENOBUFS: some were lost, or
+ * -errno.
+ */
 int netlink_read(struct netlink *nl, netlink_fn fn, void *ctx);
 
 /*
- * Sorts the attributes in @len bytes at @data into @tb by type (@tb[0..@max]; NULL where absent). What is
- * malformed or unknown is left out.
+ * Sorts the attributes in @len bytes at @data into @tb by type (@tb[0..@max]; NULL where absent).
+ * What is malformed or unknown is left out.
  */
 void netlink_attrs(const void *data, size_t len, const struct rtattr **tb, unsigned max);
 
-/* Sorts the attributes behind a message's fixed part of @fixed bytes. False: the message is too short. */
+/*
+ * Sorts the attributes behind a message's fixed part of @fixed bytes. False: the message is too
+ * short.
+ */
 bool netlink_msg_attrs(const struct nlmsghdr *msg, size_t fixed, const struct rtattr **tb,
 		       unsigned max);
 
@@ -71,7 +79,10 @@ static inline uint32_t netlink_u32(const struct rtattr *a, uint32_t otherwise)
 	return otherwise;
 }
 
-/* The attribute's address of @family; false if it is absent or of another size. Keeps 0.0.0.0 mapped. */
+/*
+ * The attribute's address of @family; false if it is absent or of another size. Keeps 0.0.0.0
+ * mapped.
+ */
 bool netlink_addr(const struct rtattr *a, int family, struct ipaddr *addr);
 
 #endif

@@ -21,10 +21,8 @@
 #include "stack/usermem.h"
 #include "stack/wait.h"
 
-/* Flags that the fast path understands; with any other the call is the kernel's (MSG_ERRQUEUE, MSG_OOB ...). */
-#define KNOWN_FLAGS                                                                                \
-	(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_WAITALL | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL |     \
-	 MSG_WAITFORONE)
+/* With these the call is the kernel's; UDP ignores all others that it has no use for, MSG_OOB included. */
+#define KERNEL_FLAGS (MSG_ERRQUEUE | (int)0x80000000 /* MSG_CMSG_COMPAT: EINVAL */)
 
 #define BATCH 64
 
@@ -48,6 +46,7 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 		msg->msg_controllen = controllen;
 		return -errno;
 	}
+	s->last_stamp = 0;
 	count_shadow(s, r);
 	return r;
 }
@@ -58,6 +57,8 @@ static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *ms
 	ssize_t copied;
 	int err;
 
+	if (!(flags & MSG_PEEK))
+		s->last_stamp = d->stamp ? d->stamp : 1;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 	copied = usermem_scatter(msg->msg_iov, msg->msg_iovlen, d->payload, d->len);
 	if (copied < 0)
@@ -103,13 +104,13 @@ static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
 }
 
 /* Until when a call may wait: 0 not at all. The kernel keeps O_NONBLOCK and SO_RCVTIMEO; it is asked only here. */
-static uint64_t wait_until(int fd, int flags)
+static uint64_t wait_until(const struct sock *s, int fd, int flags)
 {
 	struct timeval tv = { 0, 0 };
 	socklen_t len = sizeof(tv);
 	int fl;
 
-	if (flags & MSG_DONTWAIT)
+	if ((flags & MSG_DONTWAIT) || s->timeout_zero)
 		return 0;
 	fl = real.fcntl(fd, F_GETFL);
 	if (fl < 0 || (fl & O_NONBLOCK))
@@ -124,7 +125,7 @@ static bool readable(void *arg)
 	return sock_readable(arg);
 }
 
-/* Until something may be there on either side. 0; -EAGAIN: time is up; -EINTR. */
+/* Until something may be there on either side. 0; 1: shut down for reading; -EAGAIN: time is up; -EINTR. */
 static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
 {
 	struct wait_target target = { .sock = s, .ready = readable, .arg = s };
@@ -132,7 +133,7 @@ static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
 	int r;
 
 	do {
-		pfd[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		pfd[0] = (struct pollfd){ .fd = fd, .events = POLLIN | POLLRDHUP };
 		r = wait_for(&target, pfd, 1, deadline, NULL);
 		/* With a timeout the kernel does not restart either (net/core/sock.c sock_intr_errno()). */
 	} while (r == -EINTR && deadline == WAIT_FOREVER && wait_restarts());
@@ -140,6 +141,8 @@ static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
 		return r;
 	if (r == WAIT_KERNEL)
 		s->shadow_due = 0;
+	if (r == WAIT_KERNEL && (pfd[0].revents & POLLRDHUP))
+		return 1;
 	return r == WAIT_TIMEOUT ? -EAGAIN : 0;
 }
 
@@ -151,13 +154,18 @@ static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 
 	if (r != -EAGAIN)
 		return r;
-	deadline = wait_until(fd, flags);
+	deadline = wait_until(s, fd, flags);
 	while (r == -EAGAIN && deadline) {
 		int err = wait_for_datagram(s, fd, deadline);
 
-		if (err)
+		if (err < 0)
 			return err;
 		r = take_now(s, fd, msg, flags);
+		/* Nothing more will come: the kernel ends such a call at once, a non-blocking one it does not. */
+		if (err && r == -EAGAIN) {
+			r = real.recvmsg(fd, msg, flags);
+			return r < 0 ? -errno : r;
+		}
 	}
 	return r;
 }
@@ -165,7 +173,7 @@ static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 /* A call that the kernel would refuse at once, or that it alone understands. */
 static bool is_kernels(const struct msghdr *msg, int flags)
 {
-	if ((flags & ~KNOWN_FLAGS) || msg->msg_iovlen > IOV_MAX || (int)msg->msg_namelen < 0)
+	if ((flags & KERNEL_FLAGS) || msg->msg_iovlen > IOV_MAX || (int)msg->msg_namelen < 0)
 		return true;
 	return msg->msg_iovlen &&
 	       !usermem_readable(msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov));
@@ -297,7 +305,7 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	uint64_t deadline = WAIT_FOREVER, now;
 	int r;
 
-	if (n == 0 || (flags & ~KNOWN_FLAGS) || !usermem_readable(vec, sizeof(*vec)) ||
+	if (n == 0 || (flags & KERNEL_FLAGS) || !usermem_readable(vec, sizeof(*vec)) ||
 	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
 			 (unsigned long)timeout->tv_nsec >= NSEC_PER_SEC))) {
 		r = real.recvmmsg(fd, vec, n, flags, timeout);
@@ -335,4 +343,22 @@ int sock_next_length(struct sock *s, int fd)
 		return len;
 	}
 	return real.ioctl(fd, FIONREAD, &len) < 0 ? -errno : len;
+}
+
+/* The first call switches stamps on and says "now", as the kernel's does (net/core/sock.c sock_gettstamp()). */
+uint64_t sock_last_stamp(struct sock *s, int fd)
+{
+	struct timespec now;
+
+	if (!s->last_stamp)
+		return 0;
+	if (!s->stamp_enabled) {
+		s->stamp_enabled = true;
+		sock_sync(s, fd);
+	}
+	if (s->last_stamp == 1) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		s->last_stamp = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+	}
+	return s->last_stamp;
 }

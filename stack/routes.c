@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* routes.c - see routes.h: which route is taken, and what the kernel's messages do to the routes of a prefix. */
+/*
+ * routes.c - see routes.h: which route is taken, and what the kernel's messages do to the routes of
+ * a prefix.
+ */
 #include "stack/routes.h"
 
 #include <endian.h>
@@ -110,7 +113,10 @@ static enum routes_change update(struct route *old, const struct route *route)
 	return ROUTES_CHANGED;
 }
 
-/* Removes what a new multipath route of IPv6 stands for: all routes of its metric that have gateways. */
+/*
+ * Removes what a new multipath route of IPv6 stands for: all routes of its metric that have
+ * gateways.
+ */
 static void gather(struct routes *t, const struct route *route)
 {
 	uint32_t next;

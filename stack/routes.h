@@ -2,9 +2,10 @@
 /*
  * routes.h - one mirrored routing table of one family: longest-prefix match.
  *
- * A hash keyed by (prefix, length) plus the list of lengths in use, longest first: a look-up costs one probe for
- * each length that any route has, whatever the number of routes. Routes to one prefix form a list, lowest metric
- * first. IPv4 prefixes are kept mapped, so their lengths are 96..128. Not locked: hostnet.c does that.
+ * A hash keyed by (prefix, length) plus the list of lengths in use, longest first: a look-up costs
+ * one probe for each length that any route has, whatever the number of routes. Routes to one prefix
+ * form a list, lowest metric first. IPv4 prefixes are kept mapped, so their lengths are 96..128.
+ * Not locked: hostnet.c does that.
  */
 #ifndef STACK_ROUTES_H
 #define STACK_ROUTES_H
@@ -47,8 +48,8 @@ struct routes {
 void routes_mask(struct ipaddr *addr, unsigned len);
 
 /*
- * The route that the kernel would take to @dst, by way of @oif if that is not 0; NULL: none. *@odd is set if it can not be
- * told, or is not one that is mirrored. Valid until the next change.
+ * The route that the kernel would take to @dst, by way of @oif if that is not 0; NULL: none. *@odd
+ * is set if it can not be told, or is not one that is mirrored. Valid until the next change.
  */
 struct route *routes_lookup(struct routes *t, const struct ipaddr *dst, int oif, bool *odd);
 
@@ -60,8 +61,8 @@ enum routes_change {
 };
 
 /*
- * Adds @route, or updates the one that is the same but for its metrics. @replace: it takes the place of the
- * one with the same prefix, metric and tos. Or -ENOMEM.
+ * Adds @route, or updates the one that is the same but for its metrics. @replace: it takes the
+ * place of the one with the same prefix, metric and tos. Or -ENOMEM.
  */
 int routes_add(struct routes *t, const struct route *route, bool replace);
 

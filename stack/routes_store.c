@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * routes_store.c - where the routes are kept. The hash holds indexes into a pool of routes, with the hash values beside
- * them: a probe that misses touches no route. Linear probing without tombstones, at most half full.
+ * routes_store.c - where the routes are kept. The hash holds indexes into a pool of routes, with
+ * the hash values beside them: a probe that misses touches no route. Linear probing without
+ * tombstones, at most half full.
  */
 #include "stack/routes_store.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* routes_store.h - inside of a routing table, for routes.c (what routes mean) and routes_store.c (where they are) only. */
+/*
+ * routes_store.h - inside of a routing table, for routes.c (what routes mean) and routes_store.c
+ * (where they are) only.
+ */
 #ifndef STACK_ROUTES_STORE_H
 #define STACK_ROUTES_STORE_H
 
@@ -41,7 +44,10 @@ static inline struct routes_slot *routes_locate(const struct routes *t, const st
 /* Room for one more route, and for its prefix. 0 or -ENOMEM. */
 int routes_reserve(struct routes *t);
 
-/* Puts a copy of @route, for which there is room, in the list of its prefix, behind those that the kernel prefers. */
+/*
+ * Puts a copy of @route, for which there is room, in the list of its prefix, behind those that the
+ * kernel prefers.
+ */
 void routes_insert(struct routes *t, const struct route *route);
 
 /* Removes the route at index @i of the pool. */

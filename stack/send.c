@@ -42,6 +42,7 @@ static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, 
 
 	if (r < 0)
 		return -errno;
+	s->corked = flags & MSG_MORE;
 	stats_add(why, 1);
 	stats_add(STAT_tx_shadow, 1);
 	if (s->stats) {
@@ -88,6 +89,7 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
 		return s->connected;
 	}
 	return usermem_readable(msg->msg_name, msg->msg_namelen) && msg->msg_namelen >= 16 &&
+	       msg->msg_namelen <= sizeof(struct sockaddr_storage) &&
 	       sockname_parse(s->family, msg->msg_name, msg->msg_namelen, &r->d.destination,
 			      &r->d.destination_port, &r->scope);
 }
@@ -97,7 +99,7 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 {
 	bool v4;
 
-	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || !stack.owner ||
+	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || s->corked || !stack.owner ||
 	    !total_length(msg, &r->d.len) || !destination(s, msg, r))
 		return false;
 	v4 = ipaddr_is_v4(&r->d.destination);

@@ -92,8 +92,7 @@ static bool apply_v6(const struct cmsghdr *c, struct tx_dgram *d, uint32_t *oif)
 
 	if (c->cmsg_type == IPV6_PKTINFO)
 		return pktinfo6(c, d, oif);
-	/* To a mapped destination these two have no effect in the kernel; leave that to it. */
-	if (ipaddr_is_v4(&d->destination) || !value_int(c, &value) || value < 0 || value > 255)
+	if (!value_int(c, &value) || value < 0 || value > 255)
 		return false;
 	if (c->cmsg_type == IPV6_HOPLIMIT)
 		d->ttl = (uint8_t)value;
@@ -109,6 +108,9 @@ bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d, ui
 	const struct cmsghdr *c;
 
 	if (!usermem_readable(msg->msg_control, msg->msg_controllen))
+		return false;
+	/* IPv6 messages for a mapped destination: the kernel has rules of its own (ip_cmsg_send()). */
+	if (family == AF_INET6 && ipaddr_is_v4(&d->destination))
 		return false;
 	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)msg, (struct cmsghdr *)c)) {
 		size_t left = msg->msg_controllen - (size_t)((const char *)c - (char *)msg->msg_control);

@@ -142,6 +142,9 @@ void sock_refuse(struct sock *s, const char *format, ...)
 	lock_release(&stack.lock);
 }
 
+#define SHARED                                                                                     \
+	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
+
 static struct nic_flow rule_of(const struct sock *s)
 {
 	struct nic_flow rule = { .local = s->local,
@@ -156,13 +159,23 @@ static struct nic_flow rule_of(const struct sock *s)
 	return rule;
 }
 
+static void refuse_option(struct sock *s, const char *option)
+{
+	char why[NIC_WHY_LEN];
+
+	snprintf(why, sizeof(why), "%s is set, which only the kernel can honour", option);
+	s->option_refused = true;
+	refuse(s, why);
+}
+
 /* Opens what it needs; 0, or -errno after refuse(). */
 static int prepare(struct sock *s, int fd)
 {
 	char why[NIC_WHY_LEN] = "";
 	const char *option;
 
-	stats_add(STAT_sockets_chosen, 1);
+	if (!s->stats)
+		stats_add(STAT_sockets_chosen, 1);
 	if (stack_init(why) < 0) {
 		refuse(s, why);
 		return -ENOTSUP;
@@ -170,8 +183,7 @@ static int prepare(struct sock *s, int fd)
 	show_addresses(s);
 	option = sockopt_read(s, fd);
 	if (option) {
-		snprintf(why, sizeof(why), "%s is set, which only the kernel can honour", option);
-		refuse(s, why);
+		refuse_option(s, option);
 		return -ENOTSUP;
 	}
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
@@ -206,6 +218,16 @@ static const char *device_name(unsigned i)
 	return stack.iface[i]->nic->ifname;
 }
 
+void sock_yield(int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+
+	(void)fd;
+	if (f->kind == FILE_SOCK && s->shared &&
+	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+		refuse(s, SHARED);
+}
+
 static void announce(const struct sock *s)
 {
 	char local[IPADDR_STRLEN];
@@ -223,8 +245,8 @@ void sock_activate_slow(struct sock *s)
 		return;
 	if (s->state == SOCK_PREPARED) {
 		if (!stack_claim()) {
-			unsteer(s);
-			set_state(s, SOCK_KERNEL);
+			stack_contend();
+			refuse(s, SHARED);
 		} else {
 			resteer(s);
 		}
@@ -293,21 +315,30 @@ int sock_bound(struct sock *s, int fd)
 	return config.strict ? err : 0;
 }
 
+/* The option that stood in the way was taken back. */
+static void readmit(struct sock *s, int fd)
+{
+	s->option_refused = false;
+	s->stats->why[0] = '\0';
+	if (s->local_port)
+		prepare(s, fd);
+}
+
 void sock_sync(struct sock *s, int fd)
 {
-	bool stamps = s->want & WANT_ANY_STAMP;
+	bool stamps = s->want & WANT_ANY_STAMP, fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
 	const char *option;
 
-	if (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE)
-		return;
-	if (!lock_acquire(&stack.lock))
+	if ((!fast && !s->option_refused) || !lock_acquire(&stack.lock))
 		return;
 	option = sockopt_read(s, fd);
 	if (s->state == SOCK_ACTIVE) {
 		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
 		stack.stamp_wanted -= stamps;
 	}
+	if (fast && option)
+		refuse_option(s, option);
+	else if (!fast && !option)
+		readmit(s, fd);
 	lock_release(&stack.lock);
-	if (option)
-		sock_refuse(s, "%s was set, which only the kernel can honour", option);
 }

@@ -52,8 +52,9 @@ enum sock_want {
 	WANT6_TCLASS = 1 << 11,
 	WANT6_FLOWINFO = 1 << 12,
 	WANT6_ORIGDST = 1 << 13,
+	WANT_SIOCGSTAMP = 1 << 14,   /* not ancillary, but needs the same stamps */
 };
-#define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING)
+#define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_SIOCGSTAMP)
 
 struct engine;
 struct epoll_item;
@@ -70,9 +71,14 @@ struct sock {
 	bool connected;
 	bool reuseport;
 	bool tx_plain;               /* no option that needs the kernel for sending */
-	bool tx_sticky;              /* one is set that cannot be read back (IPV6_PKTINFO) */
+	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
+	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
+	bool timeout_zero;           /* SO_RCVTIMEO was set to a negative time: do not wait at all */
+	bool stamp_enabled;          /* SIOCGSTAMP was asked: stamp what comes from now on */
+	bool option_refused;         /* on the kernel path because of an option, which may be taken back */
 	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
 	bool watched;                /* in an epoll set */
+	bool shared;                 /* a fork has happened since it was made: another process may have it */
 	bool in_demux;
 	bool on_fed;                 /* on its engine's list of this burst */
 	uint8_t ttl, tos, hops, tclass;
@@ -93,6 +99,7 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
+	uint64_t last_stamp;         /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
 
 	/* The last route used. */
 	struct lock tx_lock;
@@ -129,6 +136,10 @@ void sock_sync(struct sock *s, int fd);
 
 /* Puts @s on the kernel path for good: steering off, reason logged and recorded. */
 void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
+struct file;
+void sock_yield(int fd, struct file *f);
 
 /* Switches steering on if it is not yet (R7). Called by every wait and receive. */
 void sock_activate_slow(struct sock *s);
@@ -170,6 +181,12 @@ ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n);
 /* send.c. */
 ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);
 int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags);
+
+/*
+ * SIOCGSTAMP and SIOCGSTAMPNS: CLOCK_REALTIME ns of the last datagram that was read, or 0: it was the shadow's, or
+ * there was none.
+ */
+uint64_t sock_last_stamp(struct sock *s, int fd);
 
 /* FIONREAD: length of the next datagram. */
 int sock_next_length(struct sock *s, int fd);

@@ -194,7 +194,7 @@ const char *sockopt_read(struct sock *s, int fd)
 {
 	const char *refused;
 
-	s->want = 0;
+	s->want = s->stamp_enabled ? WANT_SIOCGSTAMP : 0;
 	s->tx_plain = true;
 	s->stamping_flags = 0;
 	refused = read_table(s, fd);

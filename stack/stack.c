@@ -5,6 +5,7 @@
 #include "stack/stack.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,21 +27,26 @@
 struct stack stack;
 
 /*
- * Which process drives the queues: the first of a family of forked ones that waits or receives (R7, R8). In memory
- * that all of them share; 0: nobody yet.
+ * Which process of a family of forked ones drives the queues (R8): the first that waits or receives, later whoever
+ * does so when that one is gone. In memory that all of them share.
  */
-static int *owner_pid;
+static struct family {
+	int owner;     /* pid; 0: nobody yet, or it has left */
+	int contended; /* another one wants to receive on a socket that they share */
+} *family;
+
+static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
 
 /* This process is a fork's child that still uses its parent's counters and netlink socket. */
 static bool reopen_due;
 
-static int map_owner(void)
+static int map_family(void)
 {
-	void *mem = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *mem = mmap(NULL, sizeof(*family), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (mem == MAP_FAILED)
 		return -errno;
-	owner_pid = mem;
+	family = mem;
 	return 0;
 }
 
@@ -61,7 +67,7 @@ int stack_init(char why[NIC_WHY_LEN])
 	stats_init();
 	err = usermem_init();
 	if (!err)
-		err = map_owner();
+		err = map_family();
 	if (!err)
 		err = hostnet_open(address_changed);
 	if (err) {
@@ -92,6 +98,16 @@ static void publish(void)
 	}
 }
 
+/* Another process receives on sockets that it inherited from us, or we from it: those are the kernel's from now on. */
+static void yield_shared(void)
+{
+	if (!lock_try(&stack.lock))
+		return;
+	__atomic_store_n(&family->contended, 0, __ATOMIC_RELEASE);
+	fdtable_each(sock_yield);
+	lock_release(&stack.lock);
+}
+
 void stack_tick_slow(uint64_t now)
 {
 	static uint64_t publish_due;
@@ -99,6 +115,8 @@ void stack_tick_slow(uint64_t now)
 	stack.tick_due = now + STACK_TICK_US * clock_ticks_per_us;
 	if (!stack.ready || !stack.owner)
 		return;
+	if (__builtin_expect(__atomic_load_n(&family->contended, __ATOMIC_ACQUIRE), 0))
+		yield_shared();
 	/* The lease first, and without a lock: it is what keeps the traffic coming (R6). */
 	if (stack.steered)
 		renew_lease(clock_ns() + LEASE_NS);
@@ -112,31 +130,54 @@ void stack_tick_slow(uint64_t now)
 	lock_release(&stack.lock);
 }
 
+static bool is_gone(int pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* What the child of a fork put off (stack_forked()). */
+static void take_over(void)
+{
+	if (!reopen_due)
+		return;
+	stack.engines = engines_open;
+	reopen_due = false;
+	stats_reopen();
+	hostnet_reopen();
+}
+
 bool stack_claim(void)
 {
-	int nobody = 0, me = getpid();
+	int owner = __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE), me = getpid();
 
 	if (stack.owner)
 		return true;
-	stack.owner = __atomic_compare_exchange_n(owner_pid, &nobody, me, false, __ATOMIC_ACQ_REL,
-						  __ATOMIC_ACQUIRE) ||
-		      nobody == me;
-	if (stack.owner && reopen_due) {
-		reopen_due = false;
-		stats_reopen();
-		hostnet_reopen();
-	}
-	if (!stack.owner)
-		log_info("process %d of this family drives the queues: the sockets it shares with us "
-			 "are on the kernel path here",
-			 nobody);
+	if (owner && owner != me && !is_gone(owner))
+		return false;
+	stack.owner = owner == me || __atomic_compare_exchange_n(&family->owner, &owner, me, false,
+								 __ATOMIC_ACQ_REL,
+								 __ATOMIC_ACQUIRE);
+	if (stack.owner)
+		take_over();
 	return stack.owner;
+}
+
+/*
+ * Two processes that receive on one socket share its datagrams, and only the kernel can share them out. The map that
+ * holds the lease is shared, too: steering stops at once, the owner finds out at its next tick.
+ */
+void stack_contend(void)
+{
+	__atomic_store_n(&family->contended, 1, __ATOMIC_RELEASE);
+	renew_lease(0);
 }
 
 void stack_leave(void)
 {
-	if (stack.owner && stack.ready && *owner_pid == getpid())
-		renew_lease(0);
+	if (!stack.ready || !stack.owner || family->owner != getpid())
+		return;
+	renew_lease(0);
+	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);
 }
 
 bool stack_exclusive_begin(void)
@@ -159,6 +200,13 @@ void stack_exclusive_end(void)
 
 static bool fork_locked, fork_exclusive;
 
+static void mark_shared(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		((struct sock *)f)->shared = true;
+}
+
 void stack_fork_prepare(void)
 {
 	fork_locked = lock_acquire(&stack.lock);
@@ -169,6 +217,8 @@ void stack_fork_parent(void)
 {
 	if (fork_exclusive)
 		stack_exclusive_end();
+	if (stack.ready)
+		fdtable_each(mark_shared);
 	if (fork_locked)
 		lock_release(&stack.lock);
 }
@@ -189,14 +239,16 @@ static void forget_queue(int fd, struct file *f)
 	s->charged = 0;
 }
 
-/* The parent drives: in this process those sockets are plain kernel sockets. */
-static void hand_to_kernel(int fd, struct file *f)
+/* The parent drives: here the socket has to be activated again, which will fail while the parent lives. */
+static void back_to_prepared(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind == FILE_SOCK && (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
-		s->state = SOCK_KERNEL;
+	if (f->kind != FILE_SOCK || (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE))
+		return;
+	s->state = SOCK_PREPARED;
+	stack.prepared++;
 }
 
 void stack_forked(void)
@@ -213,10 +265,11 @@ void stack_forked(void)
 	stack.owner = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
 	reopen_due = true;
-	if (*owner_pid) {
+	fdtable_each(mark_shared);
+	engines_open = stack.engines ? stack.engines : engines_open;
+	if (family->owner) {
 		stack.engines = 0;
-		stack.ifaces = 0;
-		stack.steered = stack.prepared = 0;
-		fdtable_each(hand_to_kernel);
+		stack.steered = stack.prepared = stack.stamp_wanted = 0;
+		fdtable_each(back_to_prepared);
 	}
 }

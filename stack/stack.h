@@ -98,6 +98,9 @@ static inline unsigned stack_poll(void)
 /* This process drives the queues from now on, unless a relative does already (R8). */
 bool stack_claim(void);
 
+/* This process wants to receive on an inherited socket whose owner lives: it becomes the kernel's for both. */
+void stack_contend(void);
+
 /* The process ends: everything passes to the kernel at once, not only when the lease runs out. */
 void stack_leave(void);
 

@@ -18,7 +18,7 @@
 #define USERMEM_SHIFT 12
 
 struct usermem_cache {
-	uintptr_t readable[USERMEM_SLOTS], writable[USERMEM_SLOTS]; /* page numbers; 0 none */
+	uintptr_t readable[USERMEM_SLOTS], writable[USERMEM_SLOTS]; /* page numbers + 1; 0 none */
 };
 
 extern __thread struct usermem_cache usermem_cache __attribute__((tls_model("initial-exec")));
@@ -31,7 +31,7 @@ bool usermem_try_read(const void *p, size_t len);
 
 static inline bool usermem_page_known(const uintptr_t *table, uintptr_t page)
 {
-	return table[page % USERMEM_SLOTS] == page;
+	return table[page % USERMEM_SLOTS] == page + 1;
 }
 
 /*

@@ -257,6 +257,14 @@ static int spin_first(const struct wait_target *t, struct pollfd *fds, unsigned 
 	return r;
 }
 
+/* How long to sleep at once; the lease is renewed in between. */
+static uint64_t slice(uint64_t now, uint64_t deadline)
+{
+	if (deadline <= now)
+		return 0;
+	return deadline - now < SLICE_NS ? deadline - now : SLICE_NS;
+}
+
 int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
 	     const sigset_t *mask)
 {
@@ -271,11 +279,7 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 	for (;;) {
 		stack_tick();
 		now = clock_ns();
-		r = sleep_once(t, fds, n,
-			       deadline <= now			? 0
-			       : deadline - now < SLICE_NS ? deadline - now
-							   : SLICE_NS,
-			       mask);
+		r = sleep_once(t, fds, n, slice(now, deadline), mask);
 		if (r != WAIT_TIMEOUT)
 			return r;
 		if (deadline != WAIT_FOREVER && clock_ns() >= deadline)

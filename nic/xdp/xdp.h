@@ -2,9 +2,10 @@
 /*
  * xdp.h - the AF_XDP backend's own types and seams; nothing outside nic/xdp/ includes it.
  *
- * One XSK with its own UMEM per RX queue. A queue's whole state (rings, frame pool, counters) lies in the same
- * shared mapping as its UMEM, so that a process which takes over after a fork finds it current. What holds kernel
- * objects alive are the link's and the sockets' descriptors only: all goes when they close.
+ * One XSK with its own UMEM per RX queue. A queue's whole state (rings, frame pool, counters) lies
+ * in the same shared mapping as its UMEM, so that a process which takes over after a fork finds it
+ * current. What holds kernel objects alive are the link's and the sockets' descriptors only: all
+ * goes when they close.
  *
  *   xdp_open.c   open/close, the ops table           xdp_queue.c  one XSK + UMEM: set-up and take-down
  *   xdp_link.c   what the interface is               xdp_rings.c  data path
@@ -20,8 +21,8 @@
 #include "nic/nic.h"
 #include "nic/steer_map.h"
 
-#define XDP_HEADROOM                                                                               \
-	256 /* the kernel's XDP_PACKET_HEADROOM: where it puts packet data in a chunk */
+/* The kernel's XDP_PACKET_HEADROOM: where it puts packet data in a chunk. */
+#define XDP_HEADROOM 256
 
 _Static_assert(XDP_HEADROOM >= NIC_FRAME_PRIV,
 	       "the stack's bytes must stay in front of packet data");

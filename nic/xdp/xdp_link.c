@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xdp_link.c - what kind of interface it is: address, MTU, queues, driver. Asked by ioctl, which looks into the
- * network namespace of the caller; sysfs may show another one.
+ * xdp_link.c - what kind of interface it is: address, MTU, queues, driver. Asked by ioctl, which
+ * looks into the network namespace of the caller; sysfs may show another one.
  */
 #include <errno.h>
 #include <linux/ethtool.h>
@@ -50,8 +50,9 @@ static void read_queues(struct xdp_nic *x, struct link_query *lq)
 }
 
 /*
- * Has the frame possibly never been on a wire, so that its sender left the checksum to hardware that is not there?
- * True for links without a device under them, and for the paravirtual devices of virtual machines.
+ * Has the frame possibly never been on a wire, so that its sender left the checksum to hardware
+ * that is not there? True for links without a device under them, and for the paravirtual devices of
+ * virtual machines.
  */
 static bool is_virtual(struct link_query *lq)
 {

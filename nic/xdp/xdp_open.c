@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xdp_open.c - the AF_XDP backend as a whole: opening, closing, and the one symbol that the plugin exports.
+ * xdp_open.c - the AF_XDP backend as a whole: opening, closing, and the one symbol that the plugin
+ * exports.
  *
- * The program is attached before the first queue is bound: that tells at once whether the interface is free, and
- * some drivers want it in place for zero-copy. It passes everything until it is given flows and a lease.
+ * The program is attached before the first queue is bound: that tells at once whether the interface
+ * is free, and some drivers want it in place for zero-copy. It passes everything until it is given
+ * flows and a lease.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +35,10 @@ static void forward_message(int level, const char *format, va_list args)
 	message_sink(level, text);
 }
 
-/* What these libraries call a warning often is an attempt that we expected to fail; `why` tells what matters. */
+/*
+ * What these libraries call a warning often is an attempt that we expected to fail; `why` tells
+ * what matters.
+ */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (level != LIBBPF_DEBUG)

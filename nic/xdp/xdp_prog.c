@@ -2,9 +2,9 @@
 /*
  * xdp_prog.c - the XDP program: into the kernel, onto the interface, and off again.
  *
- * It hangs on a bpf_link: closing the link's descriptor detaches it, however the process ends. Its tables are
- * mapped here; once the queues are in, all other descriptors are closed, since the link holds the program and the program
- * its maps. Nothing is pinned, bpffs is not needed.
+ * It hangs on a bpf_link: closing the link's descriptor detaches it, however the process ends. Its
+ * tables are mapped here; once the queues are in, all other descriptors are closed, since the link
+ * holds the program and the program its maps. Nothing is pinned, bpffs is not needed.
  */
 #include "nic/xdp/xdp.h"
 
@@ -26,8 +26,9 @@ static size_t map_len(void)
 }
 
 /*
- * libbpf raises RLIMIT_MEMLOCK when it finds a kernel that charges BPF memory to it, and it takes every failure of
- * this same test for such a kernel. The host's limits are its own: what fails here never gets to libbpf.
+ * libbpf raises RLIMIT_MEMLOCK when it finds a kernel that charges BPF memory to it, and it takes
+ * every failure of this same test for such a kernel. The host's limits are its own: what fails here
+ * never gets to libbpf.
  */
 static int probe_bpf(void)
 {

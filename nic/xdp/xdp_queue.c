@@ -144,7 +144,10 @@ static int bind_queue(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_
 	return bind_err ? why_bind(nic, x->q.index, bind_err, params) : err;
 }
 
-/* Frames on their way count against the send buffer; the TX ring is the limit that is meant. Both are optional. */
+/*
+ * Frames on their way count against the send buffer; the TX ring is the limit that is meant. Both
+ * are optional.
+ */
 static void raise_limits(const struct xdp_queue *x)
 {
 	int sndbuf = (int)(x->tx_size * x->q.frame_size);

@@ -2,8 +2,9 @@
 /*
  * xdp_rings.c - the data path: frames between pool, the four rings and the caller.
  *
- * Per burst, not per frame: ring indices are read and published once, the kernel is called only when it asks for it
- * (need_wakeup). System calls are made directly: errno and the host's interception are left alone.
+ * Per burst, not per frame: ring indices are read and published once, the kernel is called only
+ * when it asks for it (need_wakeup). System calls are made directly: errno and the host's
+ * interception are left alone.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -168,7 +169,10 @@ int xdp_tx_kick(struct nic_queue *q)
 		return 0;
 	ret = rawcall6(SYS_sendto, q->fd, 0, 0, MSG_DONTWAIT, 0, 0);
 	q->stats.tx_kicks++;
-	/* Copy mode sends a bounded number in a call, and less when the device or the send buffer is full. */
+	/*
+	 * Copy mode sends a bounded number in a call, and less when the device or the send buffer
+	 * is full.
+	 */
 	if ((ret == -EAGAIN || ret == -EBUSY || ret == -ENOBUFS) && ring_has_entries(&x->tx))
 		return -EAGAIN;
 	return 0;

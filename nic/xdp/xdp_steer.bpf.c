@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xdp_steer.bpf.c - the XDP program: redirects the frames of rule R3 to our sockets and passes all others.
+ * xdp_steer.bpf.c - the XDP program: redirects the frames of rule R3 to our sockets and passes all
+ * others.
  *
- * It never drops and never writes to a frame. The cheap tests come first: most frames of a host are not ours.
- * Its arithmetic on packet pointers needs CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN.
+ * It never drops and never writes to a frame. The cheap tests come first: most frames of a host are
+ * not ours. Its arithmetic on packet pointers needs CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN.
  */
 #include <linux/bpf.h>
 
@@ -21,7 +22,10 @@ struct {
 /* The .bss of the program: a BPF array that user space has mmapped. */
 struct steer_map steer;
 
-/* The coarse clock is up to a tick late, which a lease of about a second can bear, and costs nothing. */
+/*
+ * The coarse clock is up to a tick late, which a lease of about a second can bear, and costs
+ * nothing.
+ */
 static __always_inline bool lease_is_live(void)
 {
 	return *(volatile __u64 *)&steer.lease_until > bpf_ktime_get_coarse_ns();

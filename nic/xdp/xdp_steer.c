@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* xdp_steer.c - steering: plain stores into the tables that the XDP program reads; and what the kernel lost. */
+/*
+ * xdp_steer.c - steering: plain stores into the tables that the XDP program reads; and what the
+ * kernel lost.
+ */
 #include <linux/if_xdp.h>
 #include <string.h>
 #include <sys/socket.h>

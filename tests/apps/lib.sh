@@ -12,6 +12,7 @@ ns_a=${KB_PREFIX:-kb$$}${app}a
 ns_b=${KB_PREFIX:-kb$$}${app}b
 addr4=10.77.0.1
 addr6=fd77::1
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 failures=0
 passes=0
 server_pids=
@@ -55,7 +56,6 @@ app_need()
 # The namespaces: ours with 10.77.0.1 and fd77::1, the clients' with .9.
 app_lab()
 {
-	PATH=$PATH:/usr/sbin:/sbin
 	[ "$(id -u)" = 0 ] || app_skip "needs root for network namespaces"
 	[ -n "${KB_NOPRELOAD:-}" ] || [ -e "$BUILD/libkbaccel.so" ] ||
 		app_skip "libkbaccel.so is not built"

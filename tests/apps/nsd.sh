@@ -9,6 +9,7 @@ app_lab
 dns_zone
 cat >"$tmp/nsd.conf" <<CONF
 server:
+	rrl-ratelimit: 0
 	server-count: ${KB_NSD_SERVERS:-1}
 	ip-address: $addr4
 	ip-address: $addr6

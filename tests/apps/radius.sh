@@ -16,26 +16,45 @@ pidfile = $tmp/radiusd.pid
 max_request_time = 10
 cleanup_delay = 2
 max_requests = 4096
-log { destination = stdout }
-security { allow_core_dumps = no }
-client all { ipaddr = *
-	secret = testing123 }
-client all6 { ipv6addr = ::
-	secret = testing123 }
-thread pool { start_servers = 2
-	max_servers = 4 }
-modules { pap { }
-	always ok { rcode = ok } }
+log {
+	destination = stdout
+}
+client all {
+	ipaddr = *
+	secret = testing123
+}
+client all6 {
+	ipv6addr = ::/0
+	secret = testing123
+}
+thread pool {
+	start_servers = 2
+	max_servers = 4
+}
+modules {
+	pap {
+	}
+}
 server default {
-	listen { type = auth
+	listen {
+		type = auth
 		ipaddr = *
-		port = 1812 }
-	listen { type = auth
+		port = 1812
+	}
+	listen {
+		type = auth
 		ipv6addr = ::
-		port = 1812 }
-	authorize { update control { Cleartext-Password := "secret" }
-		pap }
-	authenticate { pap }
+		port = 1812
+	}
+	authorize {
+		update control {
+			Cleartext-Password := "secret"
+		}
+		pap
+	}
+	authenticate {
+		pap
+	}
 }
 CONF
 

@@ -3,7 +3,6 @@
 # tftp.sh - tftpd-hpa on its own: select(), recvmsg with IP_PKTINFO, a forked child with a connected socket for each transfer.
 # PACKAGES: tftpd-hpa tftp-hpa
 . "$(dirname "$0")/lib.sh"
-PATH=$PATH:/usr/sbin
 app_need in.tftpd tftp
 app_lab
 

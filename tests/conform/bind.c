@@ -64,22 +64,6 @@ static void port_zero(void)
 	close(fd);
 }
 
-static void take(const char *what, int fd)
-{
-	addr_t from;
-	socklen_t len = sizeof(from);
-	ssize_t n;
-	int count = 0;
-
-	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, &from.sa, &len)) >= 0) {
-		say("  %s: payload %d from %s\n", what, buf[0], addr_name(&from, len));
-		len = sizeof(from);
-		count++;
-	}
-	if (!count)
-		say("  %s: nothing\n", what);
-}
-
 static void precedence(void)
 {
 	int wild = udp(0), one = udp(0), two = udp(0);

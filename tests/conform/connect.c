@@ -33,19 +33,6 @@ static void peers_send(int port)
 	arrive();
 }
 
-static void show_all(const char *what, int fd)
-{
-	addr_t from;
-	socklen_t len = sizeof(from);
-	ssize_t n;
-
-	say("%s:\n", what);
-	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, &from.sa, &len)) >= 0) {
-		say("  %zd from %s payload %d\n", n, addr_name(&from, len), buf[0]);
-		len = sizeof(from);
-	}
-}
-
 static void filter(const char *local)
 {
 	int fd = bound(local, PORT);
@@ -53,21 +40,24 @@ static void filter(const char *local)
 	say("-- filtering, bound to %s\n", local);
 	names("bound", fd);
 	peers_send(PORT);
-	show_all("unconnected", fd);
+	take("unconnected", fd);
 	res("connect P1", connect_to(fd, "P1", PPORT));
 	names("connected", fd);
 	peers_send(PORT);
-	show_all("connected to P1", fd);
+	take("connected to P1", fd);
 	res("connect P2", connect_to(fd, "P2", PPORT));
 	peers_send(PORT);
-	show_all("connected to P2", fd);
+	take("connected to P2", fd);
 	res("connect P1, other port", connect_to(fd, "P1", PPORT + 1));
 	peers_send(PORT);
-	show_all("connected to P1:7001", fd);
+	take("connected to P1:7001", fd);
 	res("dissolve", unspec(fd));
 	names("dissolved", fd);
-	peers_send(PORT);
-	show_all("dissolved", fd);
+	/* Not from P2: an IPv6 socket of Linux 6.18 goes on refusing other addresses than that of its last peer. */
+	peer("send 0 L1 %d 20 1 1", PORT);
+	peer("send 1 L1 %d 20 2 1", PORT);
+	arrive();
+	take("dissolved", fd);
 	res("dissolve again", unspec(fd));
 	close(fd);
 }
@@ -81,10 +71,10 @@ static void queued_before(void)
 	peers_send(PORT);
 	poll1("queued", fd, POLLIN, 0);
 	res("connect P1", connect_to(fd, "P1", PPORT));
-	show_all("still there", fd);
+	take("still there", fd);
 	peers_send(PORT);
 	res("dissolve", unspec(fd));
-	show_all("dissolved", fd);
+	take("dissolved", fd);
 	close(fd);
 }
 

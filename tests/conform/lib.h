@@ -401,10 +401,14 @@ FN ssize_t send_to(int fd, const void *buf, size_t n, int flags, const char *nam
 FN int bound(const char *name, int port)
 {
 	int fd = udp(0);
+	ssize_t n;
 	char c;
 
 	must("bind", bind_to(fd, name, port));
-	if (recv(fd, &c, 1, MSG_DONTWAIT) != -1 || errno != EAGAIN)
+	n = recv(fd, &c, 1, MSG_DONTWAIT);
+	if (n >= 0)
+		say("a new socket has a datagram ALREADY (%zd)\n", n);
+	else if (errno != EAGAIN)
 		die("first recv");
 	return fd;
 }
@@ -419,6 +423,35 @@ FN int drain(const char *what, int fd)
 		n++;
 	say("%s: %d left\n", what, n);
 	return n;
+}
+
+/*
+ * The same with payloads and sources, sorted by payload: the order of datagrams that come by different paths is
+ * nobody's promise. NULL as @what: only counts.
+ */
+FN int take(const char *what, int fd)
+{
+	char lines[256][96] = { { 0 } };
+	char buf[2048];
+	addr_t from;
+	socklen_t len = sizeof(from);
+	int count = 0;
+
+	while (recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, &from.sa, &len) >= 0) {
+		char *line = lines[(unsigned char)buf[0]];
+
+		snprintf(line + strlen(line), 96 - strlen(line), " from %s", addr_name(&from, len));
+		len = sizeof(from);
+		count++;
+	}
+	if (errno != EAGAIN && what)
+		say("  %s: %s\n", what, strerrorname_np(errno));
+	for (int i = 0; i < 256 && what; i++)
+		if (lines[i][0])
+			say("  %s: payload %d%s\n", what, i, lines[i]);
+	if (!count && what)
+		say("  %s: nothing\n", what);
+	return count;
 }
 
 FN void set_int(int fd, int level, int name, int value)

@@ -6,21 +6,6 @@
 
 static char buf[2048];
 
-static void take(const char *what, int fd)
-{
-	addr_t from;
-	socklen_t len = sizeof(from);
-	int n = 0;
-
-	while (recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, &from.sa, &len) >= 0) {
-		say("  %s: payload %d from %s\n", what, buf[0], addr_name(&from, len));
-		len = sizeof(from);
-		n++;
-	}
-	if (!n)
-		say("  %s: nothing\n", what);
-}
-
 static int ifindex(void)
 {
 	return (int)if_nametoindex(is_lo() ? "lo" : "ve0");

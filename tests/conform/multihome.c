@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* multihome.c - a host with two addresses: which one sends, which one receives, and IP_PKTINFO to answer from the right one. */
-/* expect: fast 6 */
+/* expect: fast 5 */
 #include "lib.h"
 
 static char buf[2048];

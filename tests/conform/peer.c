@@ -113,7 +113,7 @@ static void do_send(int c, const char *args)
 }
 
 /* One datagram and where it came from; -1 after @ms. */
-static ssize_t take(int id, int ms, void *buf, size_t size, struct msghdr *m)
+static ssize_t fetch(int id, int ms, void *buf, size_t size, struct msghdr *m)
 {
 	struct pollfd p = { .fd = slots[id], .events = POLLIN };
 	struct iovec *iov = m->msg_iov;
@@ -165,7 +165,7 @@ static void do_recv(int c, const char *args, bool extended)
 		answer(c, "error usage");
 		return;
 	}
-	n = take(id, ms, buf, sizeof(buf), &m);
+	n = fetch(id, ms, buf, sizeof(buf), &m);
 	if (n < 0) {
 		answer(c, "ok nothing");
 		return;
@@ -194,7 +194,7 @@ static void do_drain(int c, const char *args)
 	for (;;) {
 		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-		n = take(id, ms, buf, sizeof(buf), &m);
+		n = fetch(id, ms, buf, sizeof(buf), &m);
 		if (n < 0)
 			break;
 		count++;
@@ -221,7 +221,7 @@ static void do_echo(int c, const char *args)
 		struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from),
 				    .msg_iov = &iov, .msg_iovlen = 1 };
 
-		n = take(id, ms, buf, sizeof(buf), &m);
+		n = fetch(id, ms, buf, sizeof(buf), &m);
 		if (n < 0)
 			break;
 		if (sendto(slots[id], buf, (size_t)n, 0, &from.sa, m.msg_namelen) < 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* recv_nonblock.c - not waiting, by every way to say so; and waiting for a while (SO_RCVTIMEO). */
-/* expect: fast 6 */
+/* expect: fast 3 */
 #include "lib.h"
 
 static char buf[2048];

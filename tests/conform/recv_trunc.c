@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* recv_trunc.c - MSG_TRUNC in both directions, MSG_PEEK, and the two together. */
-/* expect: fast 15 */
+/* expect: fast 12 */
 #include "lib.h"
 
 static char buf[2048];

@@ -8,24 +8,6 @@
 
 static char buf[2048];
 
-static int take(const char *what, int fd)
-{
-	addr_t from;
-	socklen_t len = sizeof(from);
-	ssize_t n;
-	int count = 0;
-
-	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, &from.sa, &len)) >= 0) {
-		if (what)
-			say("  %s: payload %d from %s\n", what, buf[0], addr_name(&from, len));
-		len = sizeof(from);
-		count++;
-	}
-	if (!count && what)
-		say("  %s: nothing\n", what);
-	return count;
-}
-
 static int listener(int option)
 {
 	int fd = udp(0);

@@ -124,7 +124,7 @@ static void corked(int fd)
 static void burst(int fd)
 {
 	say("-- a burst\n");
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 100; i++) {
 		fill(buf, 100, i);
 		if (send_to(fd, buf, 100, 0, "P1", PPORT) != 100)
 			res("sendto", -1);

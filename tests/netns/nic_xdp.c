@@ -5,9 +5,7 @@
  *   nic_xdp PLUGIN IF open                      open and close; prints the mode, or errno and why
  *   nic_xdp PLUGIN IF veth PEER_NS A4 B4 A6 B6  the scenario over a veth pair; we are A, PEER_NS is B
  *   nic_xdp PLUGIN IF lo                        the scenario over loopback
- *   nic_xdp PLUGIN IF hold-xdp                  attaches another XDP program, says "held", waits for end of input
- *   nic_xdp PLUGIN IF hold-queue                binds another AF_XDP socket to queue 0, the same
- *   nic_xdp PLUGIN IF hold-open                 keeps the backend open, the same
+ *   nic_xdp PLUGIN IF hold                      keeps the backend open, says "held", waits for end of input
  *
  * Sockets of the peer are made in its namespace by this same process, so each step is in order.
  */
@@ -17,10 +15,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
-#include <linux/if_link.h>
-#include <linux/if_xdp.h>
 #include <linux/ip.h>
 #include <linux/udp.h>
 #include <poll.h>
@@ -28,10 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -171,7 +163,10 @@ static uint32_t number_of(const struct nic_frame *f)
 	return number;
 }
 
-/* Receives until @want frames came or nothing does for 200 ms; @in_order: whether numbers rose from 0. */
+/*
+ * Receives until @want frames came or nothing does for 200 ms; @in_order: whether numbers rose from
+ * 0.
+ */
 static unsigned nic_got(unsigned want, bool *in_order)
 {
 	struct nic_frame frames[NIC_BURST];
@@ -492,53 +487,6 @@ static int held(void)
 	return 0;
 }
 
-/* `return XDP_PASS`, attached by a link. */
-static int hold_xdp(void)
-{
-	const struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_XDP, .insn_cnt = 2 };
-	int prog;
-
-	attr.insns = (uintptr_t)insns;
-	attr.license = (uintptr_t) "GPL";
-	attr.expected_attach_type = BPF_XDP;
-	strcpy(attr.prog_name, "foreign");
-	prog = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	memset(&attr, 0, sizeof(attr));
-	attr.link_create.prog_fd = (uint32_t)prog;
-	attr.link_create.target_ifindex = if_nametoindex(params.ifname);
-	attr.link_create.attach_type = BPF_XDP;
-	attr.link_create.flags = XDP_FLAGS_SKB_MODE;
-	if (prog < 0 || syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)) < 0) {
-		perror("hold-xdp");
-		return 2;
-	}
-	return held();
-}
-
-static int hold_queue(void)
-{
-	struct xdp_umem_reg reg = { .len = 64 * 4096, .chunk_size = 4096 };
-	struct sockaddr_xdp sxdp = { .sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY };
-	void *mem = mmap(NULL, reg.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int fd = socket(AF_XDP, SOCK_RAW, 0), size = 64;
-
-	reg.addr = (uintptr_t)mem;
-	sxdp.sxdp_ifindex = if_nametoindex(params.ifname);
-	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) < 0 ||
-	    setsockopt(fd, SOL_XDP, XDP_UMEM_FILL_RING, &size, sizeof(size)) < 0 ||
-	    setsockopt(fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, &size, sizeof(size)) < 0 ||
-	    setsockopt(fd, SOL_XDP, XDP_RX_RING, &size, sizeof(size)) < 0 ||
-	    bind(fd, (struct sockaddr *)&sxdp, sizeof(sxdp)) < 0) {
-		perror("hold-queue");
-		return 2;
-	}
-	return held();
-}
-
 /* A failed open must leave no descriptor behind either. */
 static int try_open(void)
 {
@@ -587,11 +535,7 @@ int main(int argc, char **argv)
 		params.frames = (unsigned)atoi(getenv("NIC_XDP_FRAMES"));
 	if (strcmp(command, "open") == 0)
 		return try_open();
-	if (strcmp(command, "hold-xdp") == 0)
-		return hold_xdp();
-	if (strcmp(command, "hold-queue") == 0)
-		return hold_queue();
-	if (strcmp(command, "hold-open") == 0)
+	if (strcmp(command, "hold") == 0)
 		return open_nic() ? held() : 2;
 	if (strcmp(command, "veth") == 0 && argc == 9)
 		run_veth(argv[4], argv[5], argv[6], argv[7], argv[8]);

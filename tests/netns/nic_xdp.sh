@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib/netns.sh
 . "$(dirname "$0")/../lib/netns.sh"
 
-helper=$BUILD/tests/netns/nic_xdp plugin=$BUILD/kbaccel-xdp.so
+helper=$BUILD/tests/netns/nic_xdp holder=$BUILD/tests/netns/nic_hold plugin=$BUILD/kbaccel-xdp.so
 [[ -x $helper && -e $plugin ]] || die "not built: $helper, $plugin"
 need setpriv prlimit
 
@@ -42,15 +42,15 @@ refused()
 	fi
 }
 
-# hold NS INTERFACE COMMAND: the helper keeps something busy until let_go.
+# hold NS COMMAND...: a program that says "held" keeps something busy until let_go.
 hold()
 {
-	coproc HOLD { nic_xdp "$@" 2>&1; }
+	coproc HOLD { exec ip netns exec "$@" 2>&1; }
 	local line
 	while read -r -t 5 line <&"${HOLD[0]}"; do
 		[[ $line != held ]] || return 0
 	done
-	die "can not $3 on $2"
+	die "can not hold: $*"
 }
 
 let_go()
@@ -81,16 +81,16 @@ NIC_XDP_FRAMES=700 refused 'too few frames' EINVAL 'from 769' nic_xdp "$A" veth0
 check 'failures leave no XDP program' no_xdp "$A" veth0
 
 caps=+net_admin,+net_raw,+bpf,+perfmon
-check 'four capabilities suffice' ip netns exec "$A" prlimit --memlock=unlimited setpriv --reuid 65534 --clear-groups \
+check 'four capabilities suffice' ip netns exec "$A" setpriv --reuid 65534 --clear-groups \
 	--inh-caps=-all,$caps --ambient-caps=-all,$caps "$helper" "$plugin" veth0 open
 
-hold "$A" veth0 hold-open
+hold "$A" "$helper" "$plugin" veth0 hold
 refused 'a second process' EBUSY 'another accelerated process (XDP program id' nic_xdp "$A" veth0 open
 let_go
-hold "$A" veth0 hold-xdp
+hold "$A" "$holder" veth0 xdp
 refused 'XDP is occupied' EBUSY 'foreign): detach it' nic_xdp "$A" veth0 open
 let_go
-hold "$A" veth0 hold-queue
+hold "$A" "$holder" veth0 queue
 refused 'queue is busy' EBUSY 'queue 0 of veth0 is in use' nic_xdp "$A" veth0 open
 check 'a busy queue leaves no XDP program' no_xdp "$A" veth0
 let_go

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_neighbours.c - the neighbour table: adding, changing, removing, growing, against a plain array. */
+/*
+ * test_neighbours.c - the neighbour table: adding, changing, removing, growing, against a plain
+ * array.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +76,8 @@ static void flush_one_link(void **state)
 	assert_int_equal(neighbours_flush(&t, 2), 1000);
 	assert_int_equal(neighbours_flush(&t, 2), 0);
 	for (uint32_t i = 0; i < 3000; i++)
-		assert_int_equal(look(0x0a000000 + i, (int)i % 3 + 1), i % 3 == 1 ? -1 : (int)(i & 255));
+		assert_int_equal(look(0x0a000000 + i, (int)i % 3 + 1),
+				 i % 3 == 1 ? -1 : (int)(i & 255));
 	neighbours_clear(&t);
 	assert_int_equal(look(0x0a000000, 1), -1);
 }
@@ -117,7 +121,10 @@ static uint64_t time_of(uint32_t count)
 	return (clock_ns() - begun) / 200000;
 }
 
-/* The look-up takes as long with a hundred thousand as with ten (bound generous for a busy machine). */
+/*
+ * The look-up takes as long with a hundred thousand as with ten (bound generous for a busy
+ * machine).
+ */
 static void independent_of_their_number(void **state)
 {
 	uint64_t few = time_of(10), many = time_of(100000);

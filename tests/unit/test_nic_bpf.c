@@ -2,8 +2,8 @@
 /*
  * test_nic_bpf.c - rule R3 in the real XDP program: hand-made frames through BPF_PROG_TEST_RUN.
  *
- * Each odd frame is a good one with one thing changed, so that a pass verdict has one reason. Nothing is attached
- * to an interface. Needs the right to load XDP programs.
+ * Each odd frame is a good one with one thing changed, so that a pass verdict has one reason.
+ * Nothing is attached to an interface. Needs the right to load XDP programs.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_nic_frames.h - hand-made frames for the tests of nic/: a correct UDP datagram, which a test then spoils. */
+/*
+ * test_nic_frames.h - hand-made frames for the tests of nic/: a correct UDP datagram, which a test
+ * then spoils.
+ */
 #ifndef TESTS_UNIT_TEST_NIC_FRAMES_H
 #define TESTS_UNIT_TEST_NIC_FRAMES_H
 

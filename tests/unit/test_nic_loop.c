@@ -47,7 +47,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Queues @n datagrams to @port, numbered in their first byte of payload; returns how many were taken. */
+/*
+ * Queues @n datagrams to @port, numbered in their first byte of payload; returns how many were
+ * taken.
+ */
 static unsigned queue_frames(unsigned n, uint16_t port)
 {
 	uint8_t *base[NIC_BURST];

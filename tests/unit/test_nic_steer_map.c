@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_nic_steer_map.c - the steering tables: what goes in is found, what goes out is not, and full is full. */
+/*
+ * test_nic_steer_map.c - the steering tables: what goes in is found, what goes out is not, and full
+ * is full.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <setjmp.h>
@@ -211,8 +214,8 @@ static void many_local_addresses(void **state)
 		in += steer_map_local(map, &a, true) == 0;
 	}
 	assert_true(in == 2000);
-	while (steer_map_local(map, &a, true) == 0)
-		a.w[3] += htonl(1);
+	for (unsigned i = 2000; i <= STEER_LOCALS && steer_map_local(map, &a, true) == 0; i++)
+		a.w[3] = htonl(0x0a010000 + i);
 	assert_int_equal(steer_map_local(map, &a, true), -ENOSPC);
 }
 

@@ -49,8 +49,8 @@ static int add(const char *prefix, int oif, uint32_t metric)
 	return routes_add(&t, &r, false);
 }
 
-static int add_via(const char *prefix, int oif, uint32_t metric, const char *gateway, uint32_t flags,
-		   bool replace)
+static int add_via(const char *prefix, int oif, uint32_t metric, const char *gateway,
+		   uint32_t flags, bool replace)
 {
 	struct route r = route(prefix, oif, metric);
 
@@ -200,7 +200,7 @@ static void multipath_of_ipv6(void **state)
 	(void)state;
 	add_via("fd00::/16", 1, 1024, "fe80::1", 0, false);
 	add_via("fd00::/16", 0, 1024, "::3", many, false); /* ::3 stands for the digest */
-	assert_int_equal(t.count, 1); /* it took the first one in */
+	assert_int_equal(t.count, 1);			   /* it took the first one in */
 	assert_int_equal(look("fd00::1", 0), -1);
 	leg.gateway = address("fe80::1");
 	assert_int_equal(routes_remove(&t, &leg), ROUTES_UNSURE);
@@ -266,7 +266,9 @@ static void random_model(void)
 
 	for (int i = 0; i < MODEL; i++) {
 		r = &model[i];
-		*r = (struct route){ .type = RTN_UNICAST, .oif = i + 1, .metric = (uint32_t)rand() % 3 };
+		*r = (struct route){ .type = RTN_UNICAST,
+				     .oif = i + 1,
+				     .metric = (uint32_t)rand() % 3 };
 		for (int b = 0; b < 16; b++)
 			r->dst.b[b] = (uint8_t)(rand() % 3 == 0);
 		r->len = (uint8_t)(rand() % 129);
@@ -306,7 +308,10 @@ static void random_changes_against_a_list(void **state)
 	}
 }
 
-/* A full table of a router: still one probe for each length; the bound is generous for a busy machine. */
+/*
+ * A full table of a router: still one probe for each length; the bound is generous for a busy
+ * machine.
+ */
 static void a_hundred_thousand_routes(void **state)
 {
 	struct route r = { .type = RTN_UNICAST };

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * accel_server.c - a plain UDP server for the accel_*.sh tests: echoes, tells on stdout what it got, and does on the way
+ * from bind() to serving what servers do (fork, setuid, chroot, seccomp, closing descriptors).
+ *
+ *   accel_server [options] PORT [STEP...]
+ *     -6 IPv6 only, -d dual stack      -b ADDRESS     -r BYTES   SO_RCVBUF      -s        sink: no replies
+ *     -w block|poll|select|epoll|busy  how it waits   -q         no line for each datagram
+ *     -n COUNT  exits after so many    -S   SO_REUSEPORT
+ *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
+ *   STEP: daemon fork nobody chroot=DIR seccomp closefrom closeall pause=MS
+ *
+ * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
+ * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM", at SIGTERM "total N bad N".
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "accel_common.h"
+
+static uint8_t buf[KB_MAX];
+static struct sockaddr_storage from;
+static socklen_t fromlen;
+static volatile sig_atomic_t ended;
+static bool sink, quiet, picky;
+static const char *wait_how = "block";
+static unsigned long total, bad, limit;
+static long pause_us;
+static int fd = -1, epfd = -1;
+
+/* One write() and no other call: stdio's would not pass step_seccomp(). */
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	char line[200];
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (write(1, line, (size_t)n) != n)
+		ended = 1;
+}
+
+static void on_term(int sig)
+{
+	(void)sig;
+	ended = 1;
+}
+
+static void step_daemon(int times)
+{
+	for (; times > 0; times--) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			kb_die("fork: %s", strerror(errno));
+		if (pid > 0)
+			_exit(0);
+		setsid();
+	}
+}
+
+static void step_nobody(void)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+	    setresuid(65534, 65534, 65534) < 0)
+		kb_die("setuid: %s", strerror(errno));
+}
+
+/* What the library says it needs while it serves (R7), and what this program needs; anything else kills it. */
+static void step_seccomp(void)
+{
+	static const int allowed[] = {
+		SYS_read,	  SYS_write,	   SYS_close,	      SYS_poll,	       SYS_ppoll,
+		SYS_select,	  SYS_pselect6,	   SYS_epoll_wait,    SYS_epoll_pwait, SYS_epoll_pwait2,
+		SYS_epoll_ctl,	  SYS_sendto,	   SYS_recvfrom,      SYS_recvmsg,     SYS_sendmsg,
+		SYS_recvmmsg,	  SYS_sendmmsg,	   SYS_futex,	      SYS_exit,	       SYS_exit_group,
+		SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_fcntl,      SYS_getsockopt,  SYS_clock_gettime,
+		SYS_nanosleep,	  SYS_clock_nanosleep, SYS_restart_syscall,
+	};
+	struct sock_filter code[8 + 2 * sizeof(allowed) / sizeof(allowed[0])];
+	struct sock_fprog prog = { .filter = code };
+	unsigned n = 0;
+
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						 offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							 (uint32_t)allowed[i], 0, 1);
+		code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	prog.len = (unsigned short)n;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
+		kb_die("seccomp: %s", strerror(errno));
+}
+
+/* As old daemons do it; its own socket stays open. */
+static void step_closeall(void)
+{
+	struct rlimit lim;
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	for (int i = 3; i < (int)lim.rlim_cur; i++)
+		if (i != fd && i != epfd)
+			close(i);
+}
+
+static void step_compute(long ms)
+{
+	int64_t end = kb_now_us() + ms * 1000;
+
+	while (kb_now_us() < end)
+		;
+}
+
+static void step(const char *name)
+{
+	if (strcmp(name, "daemon") == 0)
+		step_daemon(2);
+	else if (strcmp(name, "fork") == 0)
+		step_daemon(1);
+	else if (strcmp(name, "nobody") == 0)
+		step_nobody();
+	else if (strncmp(name, "chroot=", 7) == 0 && (chroot(name + 7) < 0 || chdir("/") < 0))
+		kb_die("chroot: %s", strerror(errno));
+	else if (strcmp(name, "seccomp") == 0)
+		step_seccomp();
+	else if (strcmp(name, "closefrom") == 0)
+		closefrom(fd + 1);
+	else if (strcmp(name, "closeall") == 0)
+		step_closeall();
+	else if (strncmp(name, "pause=", 6) == 0)
+		kb_pause_us(atol(name + 6) * 1000);
+	else if (strncmp(name, "chroot=", 7) != 0)
+		kb_die("no step %s", name);
+}
+
+static void serve_request(const struct kb_request *rq)
+{
+	static uint8_t out[KB_MAX];
+	struct sockaddr_storage to = from;
+
+	if (to.ss_family == AF_INET)
+		((struct sockaddr_in *)&to)->sin_port = htons(rq->port);
+	else
+		((struct sockaddr_in6 *)&to)->sin6_port = htons(rq->port);
+	for (uint32_t i = 0; i < rq->count; i++) {
+		kb_fill(out, rq->size, rq->first + i);
+		sendto(fd, out, rq->size, 0, (struct sockaddr *)&to, fromlen);
+		if (rq->gap_us)
+			kb_pause_us(rq->gap_us);
+	}
+}
+
+static void tell(size_t len, bool ok, uint32_t seq)
+{
+	char host[64] = "?";
+
+	if (from.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&from)->sin_addr, host, sizeof(host));
+	else
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&from)->sin6_addr, host, sizeof(host));
+	say("got %u %zu %s %s\n", seq, len, ok ? "ok" : "BAD", host);
+}
+
+static void got(size_t len)
+{
+	uint32_t seq = 0;
+	bool ok;
+
+	if (len == sizeof(struct kb_request) && memcmp(buf, "RQ", 2) == 0) {
+		serve_request((const struct kb_request *)buf);
+		return;
+	}
+	if (len == 6 && memcmp(buf, "CP", 2) == 0) {
+		memcpy(&seq, buf + 2, sizeof(seq));
+		step_compute(seq);
+		return;
+	}
+	ok = len < KB_HEAD || kb_check(buf, len, &seq);
+	if (picky && (!ok || len < KB_HEAD))
+		return;
+	total++;
+	bad += !ok;
+	if (!quiet)
+		tell(len, ok, seq);
+	if (!sink && sendto(fd, buf, len, 0, (struct sockaddr *)&from, fromlen) < 0 && !quiet)
+		say("# sendto: %s\n", strerror(errno));
+	if (pause_us)
+		kb_pause_us(pause_us);
+}
+
+/* True when a receive may be tried. */
+static bool wait_one(void)
+{
+	struct epoll_event ev;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	fd_set set;
+
+	if (strcmp(wait_how, "poll") == 0)
+		return poll(&pfd, 1, -1) > 0;
+	if (strcmp(wait_how, "epoll") == 0)
+		return epoll_wait(epfd, &ev, 1, -1) > 0;
+	if (strcmp(wait_how, "select") == 0) {
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		return select(fd + 1, &set, NULL, NULL, NULL) > 0;
+	}
+	return true;
+}
+
+static void serve(void)
+{
+	int flags = strcmp(wait_how, "block") == 0 ? 0 : MSG_DONTWAIT;
+	ssize_t n;
+
+	while (!ended && (!limit || total < limit)) {
+		if (!wait_one())
+			continue;
+		fromlen = sizeof(from);
+		n = recvfrom(fd, buf, sizeof(buf), flags, (struct sockaddr *)&from, &fromlen);
+		if (n >= 0)
+			got((size_t)n);
+		else if (errno != EAGAIN && errno != EINTR)
+			say("# recvfrom: %s\n", strerror(errno));
+	}
+}
+
+static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const char *address, int port)
+{
+	struct sockaddr_storage ss;
+	int only = !dual, on = 1;
+	socklen_t len;
+
+	fd = socket(family, SOCK_DGRAM, 0);
+	if (fd < 0)
+		kb_die("socket: %s", strerror(errno));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if (reuseport)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (rcvbuf)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+	len = kb_addr(address ? address : family == AF_INET6 ? "::" : "0.0.0.0", port, &ss);
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
+		kb_die("bind: %s", strerror(errno));
+	len = sizeof(ss);
+	getsockname(fd, (struct sockaddr *)&ss, &len);
+	say("bound %d fd %d\n", ntohs(((struct sockaddr_in *)&ss)->sin_port), fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = on_term };
+	struct epoll_event ev = { .events = EPOLLIN };
+	bool dual = false, reuseport = false;
+	int family = AF_INET, rcvbuf = 0, c;
+	const char *address = NULL;
+
+	while ((c = getopt(argc, argv, "6db:r:sw:qn:Su:P")) != -1)
+		switch (c) {
+		case '6': family = AF_INET6; break;
+		case 'd': family = AF_INET6, dual = true; break;
+		case 'b': address = optarg; break;
+		case 'r': rcvbuf = atoi(optarg); break;
+		case 's': sink = true; break;
+		case 'w': wait_how = optarg; break;
+		case 'q': quiet = true; break;
+		case 'n': limit = strtoul(optarg, NULL, 10); break;
+		case 'S': reuseport = true; break;
+		case 'P': picky = true; break;
+		case 'u': pause_us = atol(optarg); break;
+		default: kb_die("usage: accel_server [options] PORT [STEP...]");
+		}
+	if (optind >= argc)
+		kb_die("no port");
+	sigaction(SIGTERM, &sa, NULL);
+	open_socket(family, dual, reuseport, rcvbuf, address, atoi(argv[optind]));
+	if (strcmp(wait_how, "epoll") == 0) {
+		epfd = epoll_create1(0);
+		epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
+	}
+	for (int i = optind + 1; i < argc; i++)
+		step(argv[i]);
+	say("serving\n");
+	serve();
+	say("total %lu bad %lu\n", total, bad);
+	return 0;
+}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# lib_accel.sh - for the accel_*.sh tests: servers in $NS_A under the preload, clients in $NS_B on kernel sockets, and the
+# kernel's own UDP counters as the witness of what went past it.
+
+# shellcheck source=tests/lib/netns.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/netns.sh"
+
+bin=$BUILD/tests/netns tool=$BUILD/kbaccel
+[[ -e $BUILD/libkbaccel.so && -e $BUILD/kbaccel-xdp.so && -x $bin/accel_server ]] ||
+	die "not built: $BUILD/libkbaccel.so, its plugin, $bin"
+PEER_PORT=6999 # of the peer in $NS_B; no chosen port
+PORTS=5300-5399
+
+# The server: start NAME PORTS [option...] PORT [step...]; waits until it serves. SPAWNED is the process.
+start()
+{
+	local name=$1 ports=$2
+	shift 2
+	spawn "$NS_A" "$name" preload "$ports" "$bin/accel_server" "$@"
+	wait_until 5 grep -q '^serving' "$KB_TMP/$name.log" ||
+		{ sed 's/^/# /' "$KB_TMP/$name.log"; return 1; }
+}
+
+# The same, and waits until steering is on.
+start_fast()
+{
+	start "$@" || return 1
+	wait_until 3 accelerated "$SPAWNED" || { note "not accelerated: $("$tool" stat "$SPAWNED" 2>&1)"; return 1; }
+}
+
+accelerated() { "$tool" stat "$1" | grep -q ': accelerated$'; }
+
+client() { ip netns exec "${CLIENT_NS:-$NS_B}" "$bin/accel_client" "$@"; }
+
+# Both families together.
+kernel_udp() # NS NAME
+{
+	echo $(($(udp_counter "$1" "$2") + $(udp_counter "$1" "$2" 6)))
+}
+
+# exchange NAME fast|slow COUNT [client option...] ADDRESS PORT: all come back intact, and the kernel of $NS_A saw none of them
+# (fast; up to two of those sent may be its own, to confirm a neighbour) or all (slow), in either direction.
+exchange()
+{
+	local name=$1 way=$2 count=$3 in out answer
+	shift 3
+	client -n 3 -t 500 "$@" >/dev/null # the neighbour
+	in=$(kernel_udp "$NS_A" InDatagrams) out=$(kernel_udp "$NS_A" OutDatagrams)
+	answer=$(client -n "$count" "$@" 2>&1)
+	in=$(($(kernel_udp "$NS_A" InDatagrams) - in)) out=$(($(kernel_udp "$NS_A" OutDatagrams) - out))
+	if [[ $answer != "sent $count back $count bad 0"* ]]; then
+		note "$name: $answer"
+		not_ok "$name"
+	elif [[ $way = fast && ($in != 0 || $out -gt 2) ]] || [[ $way = slow && ($in != "$count" || $out != "$count") ]]; then
+		note "$name: want the $way path; of $count the kernel received $in and sent $out"
+		not_ok "$name"
+	else
+		ok "$name"
+	fi
+}
+
+# The peer: echoes, and sends on request.
+start_peer()
+{
+	spawn "$NS_B" peer "$bin/accel_server" -q "$PEER_PORT"
+	wait_until 5 udp_bound "$NS_B" "$PEER_PORT" || die "no peer"
+}
+
+# Different numbers that a server's log shows as received intact, in the range FIRST to LAST.
+numbers_in() # NAME FIRST LAST
+{
+	awk -v a="$2" -v b="$3" '$1 == "got" && $4 == "ok" && $2 >= a && $2 <= b && !n[$2]++ { c++ }
+		END { print c + 0 }' "$KB_TMP/$1.log"
+}
+
+# All lines for those, doubles too.
+lines_in()
+{
+	awk -v a="$2" -v b="$3" '$1 == "got" && $2 >= a && $2 <= b { c++ } END { print c + 0 }' "$KB_TMP/$1.log"
+}
+
+has_xdp() { ip -n "$1" -d link show dev "$2" | grep -q 'xdp'; }
+no_xdp() { ! has_xdp "$@"; }
+bad_lines() { grep -c 'BAD' "$KB_TMP/$1.log"; }
+
+# Runs a program that judges itself, in $NS_A; its cases count here. judge_run LIMIT PORTS COMMAND...
+judge_run()
+{
+	local limit=$1 ports=$2 status
+	shift 2
+	run_in "$NS_A" preload "$ports" timeout -k 1 "$limit" "$@" >"$KB_TMP/judge" 2>&1
+	status=$?
+	cat "$KB_TMP/judge"
+	test_failed=$((test_failed + $(grep -c '^not ok' "$KB_TMP/judge")))
+	((status == 0)) || not_ok "$(basename "$1") ${*:2}: ends with status $status"
+}
