@@ -46,11 +46,15 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 		      socklen_t addrlen)
 {
 	struct sock *s = fast_sock(fd);
-	int saved;
+	int saved = errno;
 
 	if (!s)
 		return follow_implicit_bind(fd, real.sendto(fd, buf, len, flags, addr, addrlen));
-	saved = errno;
+	/* Too long a name is an error here, and cut short in sendmsg(), which the stack falls back on. */
+	if (addrlen > sizeof(struct sockaddr_storage)) {
+		sock_put(s);
+		return real.sendto(fd, buf, len, flags, addr, addrlen);
+	}
 	return finish(s, send_from(s, fd, buf, len, flags, addr, addrlen), saved);
 }
 
@@ -124,6 +128,16 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 
 EXPORT_ALIAS(write) ssize_t __write(int fd, const void *buf, size_t len);
 
+static bool vector_has_bytes(const struct iovec *iov, int n)
+{
+	if (!usermem_readable(iov, (size_t)n * sizeof(*iov)))
+		return false;
+	for (int i = 0; i < n; i++)
+		if (iov[i].iov_len)
+			return true;
+	return false;
+}
+
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 {
 	struct sock *s = fast_sock(fd);
@@ -133,7 +147,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	if (!s)
 		return follow_implicit_bind(fd, real.writev(fd, iov, n));
 	saved = errno;
-	if (n <= 0 || n > 1024) { /* the kernel has its own error for each call */
+	/* The kernel has its own error for each call, and sends nothing for a vector without a byte. */
+	if (n <= 0 || n > 1024 || !vector_has_bytes(iov, n)) {
 		ssize_t r = real.writev(fd, iov, n);
 
 		sock_put(s);

@@ -61,7 +61,8 @@ static bool takes(const struct sock *s, const struct ipaddr *local, const struct
 		  const struct demux_key *packet, uint16_t remote_port, bool v6)
 {
 	if (s->local_port != packet->local_port || s->remote_port != remote_port ||
-	    !ipaddr_equal(&s->local, local) || !ipaddr_equal(&s->remote, remote))
+	    !ipaddr_equal(&s->local, local) || !ipaddr_equal(&s->remote, remote) ||
+	    (s->bound_if && s->bound_if != packet->ifindex))
 		return false;
 	return v6 ? s->family == AF_INET6 : s->family == AF_INET || !s->v6only;
 }

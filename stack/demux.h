@@ -22,6 +22,7 @@ struct sock;
 struct demux_key {
 	struct ipaddr local, remote;
 	uint16_t local_port, remote_port; /* network order */
+	int ifindex;                      /* it came in by; sockets bound to another interface do not take it */
 };
 
 /* Adds @s under its present addresses; 0 or -ENOMEM. Removing forgets them. Idempotent. */

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/slab.h"
 #include "base/stats.h"
 #include "lwip/inet_chksum.h"
@@ -106,6 +107,7 @@ struct lwip_port *lwip_port_open(struct engine *e)
 		return NULL;
 	memset(port, 0, sizeof(*port));
 	port->engine = e;
+	e->lwip.packet_id = (uint16_t)clock_ticks(); /* not the numbers of the last run */
 	port->partial_ok = e->queue->nic->flags & NIC_F_VIRTUAL;
 	port->nif.state = port;
 	port->nif.mtu = 0; /* the MTU was checked above */
@@ -219,6 +221,7 @@ void kb_udp_input(struct pbuf *p, struct netif *inp)
 		return;
 	}
 	packet_key(&key, head->d.l3, udp, v6);
+	key.ifindex = port->engine->queue->nic->ifindex;
 	s = demux_find(&key, v6);
 	if (!s) {
 		refuse_packet(p, STAT_rx_no_socket);

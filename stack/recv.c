@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/real.h"
+#include "stack/fdtable.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
 #include "stack/usermem.h"
@@ -33,19 +34,27 @@ static void count_shadow(struct sock *s, ssize_t bytes)
 	stats_add(STAT_rx_shadow, 1);
 }
 
+/*
+ * Another thread may close the descriptor, or give its number to another file, while we wait: a call in progress goes on
+ * with the file it began with, but only our own queue can still feed it.
+ */
+static bool names(int fd, const struct sock *s)
+{
+	return fdtable_peek(fd) == (const struct file *)s;
+}
+
 /* The shadow's next datagram or error; -EAGAIN: nothing there. */
 static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	socklen_t namelen = msg->msg_namelen;
-	size_t controllen = msg->msg_controllen;
-	ssize_t r = real.recvmsg(fd, msg, flags | MSG_DONTWAIT);
+	ssize_t r;
+
+	if (!names(fd, s))
+		return -EAGAIN;
+	r = real.recvmsg(fd, msg, flags | MSG_DONTWAIT);
 
 	s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
-	if (r < 0) {
-		msg->msg_namelen = namelen;
-		msg->msg_controllen = controllen;
+	if (r < 0)
 		return -errno;
-	}
 	s->last_stamp = 0;
 	count_shadow(s, r);
 	return r;
@@ -57,6 +66,8 @@ static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *ms
 	ssize_t copied;
 	int err;
 
+	if (!usermem_writable_kept(msg, sizeof(*msg)))
+		return -EFAULT;
 	if (!(flags & MSG_PEEK))
 		s->last_stamp = d->stamp ? d->stamp : 1;
 	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
@@ -133,12 +144,21 @@ static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
 	int r;
 
 	do {
-		pfd[0] = (struct pollfd){ .fd = fd, .events = POLLIN | POLLRDHUP };
+		pfd[0] = (struct pollfd){ .fd = names(fd, s) ? fd : -1,
+					  .events = POLLIN | POLLRDHUP };
 		r = wait_for(&target, pfd, 1, deadline, NULL);
 		/* With a timeout the kernel does not restart either (net/core/sock.c sock_intr_errno()). */
-	} while (r == -EINTR && deadline == WAIT_FOREVER && wait_restarts());
+		if (r != -EINTR || deadline != WAIT_FOREVER || !wait_restarts())
+			break;
+		/* A restarted call finds what the number names now. */
+		if (!names(fd, s))
+			return -ENOTSOCK;
+	} while (true);
 	if (r < 0)
 		return r;
+	/* poll() looks its descriptors up again when a signal wakes it: it may answer for the new file instead. */
+	if (r == WAIT_KERNEL && pfd[0].revents != POLLNVAL && !names(fd, s))
+		return -ENOTSOCK;
 	if (r == WAIT_KERNEL)
 		s->shadow_due = 0;
 	if (r == WAIT_KERNEL && (pfd[0].revents & POLLRDHUP))
@@ -149,8 +169,14 @@ static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
 /* One datagram, waiting for it unless @flags or the socket say no. */
 static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	ssize_t r = take_now(s, fd, msg, flags);
+	ssize_t r = s->deferred_error;
 	uint64_t deadline;
+
+	if (__builtin_expect(r != 0, 0)) {
+		s->deferred_error = 0;
+		return r;
+	}
+	r = take_now(s, fd, msg, flags);
 
 	if (r != -EAGAIN)
 		return r;
@@ -268,16 +294,18 @@ static bool time_is_up(uint64_t deadline)
 
 /*
  * net/socket.c do_recvmmsg(): MSG_WAITFORONE stops waiting after the first message, the timeout is looked at after
- * each message only, an error after the first message is kept for the next call (here: the shadow keeps it by not
- * being asked again, or it was EAGAIN).
+ * each message only, an error after the first message is kept for the next call.
  */
 static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
 			uint64_t deadline)
 {
 	unsigned done = 0;
-	int err = 0, got;
+	int err = s->deferred_error, got;
 	ssize_t r;
 
+	s->deferred_error = 0;
+	if (err)
+		return err;
 	while (done < n) {
 		got = receive_batch(s, vec + done, n - done, flags, &err);
 		done += (unsigned)got;
@@ -296,6 +324,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 		if (time_is_up(deadline))
 			break;
 	}
+	if (done && err && err != -EAGAIN)
+		s->deferred_error = err;
 	return done ? (int)done : err;
 }
 

@@ -23,7 +23,7 @@
 
 #define KNOWN_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CONFIRM)
 #define CONFIRM_NS NSEC_PER_SEC
-#define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger packets are its own */
+#define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger ones with DF are its own */
 #define KICKS 64
 
 /* Where a datagram goes: filled step by step, any step may end on the kernel path. */
@@ -94,6 +94,13 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
 			      &r->d.destination_port, &r->scope);
 }
 
+/* Which sockets set DF: net/ipv4/ip_output.c __ip_make_skb(). */
+static bool sets_df(const struct sock *s)
+{
+	return s->pmtudisc == IP_PMTUDISC_WANT || s->pmtudisc == IP_PMTUDISC_DO ||
+	       s->pmtudisc == IP_PMTUDISC_PROBE;
+}
+
 /* Fills in what the packet looks like. False: not for the fast path. */
 static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct route *r)
 {
@@ -107,7 +114,7 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 	r->d.source_port = s->local_port;
 	r->d.ttl = v4 ? s->ttl : s->hops;
 	r->d.tos = v4 ? s->tos : s->tclass;
-	r->d.dont_fragment = s->pmtudisc != IP_PMTUDISC_DONT;
+	r->d.dont_fragment = sets_df(s);
 	r->d.iov = msg->msg_iov;
 	r->d.iovcnt = msg->msg_iovlen;
 	if (s->bound_if && !r->scope)
@@ -195,7 +202,8 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 		return STAT_tx_no_neighbour;
 	packet = r->d.len + (ipaddr_is_v4(&r->d.destination) ? 28 : 48);
 	if (packet > r->hop.mtu || packet > r->iface->engine[0]->queue->frame_size - 512 ||
-	    (r->hop.gateway && packet > SAFE_MTU))
+	    (r->hop.gateway && packet > SAFE_MTU &&
+	     (r->d.dont_fragment || !ipaddr_is_v4(&r->d.destination))))
 		return STAT_tx_too_big;
 	r->d.source = r->hop.source;
 	return STAT_COUNT;

@@ -81,6 +81,7 @@ static void unlink_sock(struct sock *s)
 
 static void link_sock(struct sock *s)
 {
+	stack_drain();
 	if (!stack_exclusive_begin())
 		return;
 	demux_add(s);
@@ -268,6 +269,7 @@ static void move(struct sock *s, const struct sockname *now)
 {
 	bool linked = s->in_demux;
 
+	stack_drain();
 	if (linked && !stack_exclusive_begin())
 		return;
 	if (linked)
@@ -324,13 +326,31 @@ static void readmit(struct sock *s, int fd)
 		prepare(s, fd);
 }
 
+/* SO_BINDTODEVICE: from now on by another interface. In between the kernel has it. */
+static void change_device(struct sock *s)
+{
+	char why[NIC_WHY_LEN];
+
+	if (s->flow)
+		flow_put(s->flow);
+	s->flow = NULL;
+	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
+	if (!s->ifaces)
+		refuse(s, why);
+	else if (s->state == SOCK_ACTIVE)
+		resteer(s);
+}
+
 void sock_sync(struct sock *s, int fd)
 {
-	bool stamps = s->want & WANT_ANY_STAMP, fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
+	bool stamps = s->want & WANT_ANY_STAMP;
+	bool fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
+	int device = s->bound_if;
 	const char *option;
 
 	if ((!fast && !s->option_refused) || !lock_acquire(&stack.lock))
 		return;
+	stack_drain();
 	option = sockopt_read(s, fd);
 	if (s->state == SOCK_ACTIVE) {
 		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
@@ -340,5 +360,7 @@ void sock_sync(struct sock *s, int fd)
 		refuse_option(s, option);
 	else if (!fast && !option)
 		readmit(s, fd);
+	else if (fast && s->bound_if != device)
+		change_device(s);
 	lock_release(&stack.lock);
 }

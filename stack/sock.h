@@ -72,6 +72,7 @@ struct sock {
 	bool reuseport;
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
+	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */
 	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
 	bool timeout_zero;           /* SO_RCVTIMEO was set to a negative time: do not wait at all */
 	bool stamp_enabled;          /* SIOCGSTAMP was asked: stamp what comes from now on */
@@ -82,7 +83,7 @@ struct sock {
 	bool in_demux;
 	bool on_fed;                 /* on its engine's list of this burst */
 	uint8_t ttl, tos, hops, tclass;
-	uint8_t pmtudisc, pmtudisc6;
+	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
 	uint32_t want;               /* enum sock_want */
 	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
 	int bound_if;                /* SO_BINDTODEVICE; 0: any */

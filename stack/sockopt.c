@@ -142,7 +142,7 @@ static void read_sending(struct sock *s, int fd)
 	s->ttl = (uint8_t)get_int(fd, SOL_IP, IP_TTL, 64);
 	s->tos = (uint8_t)get_int(fd, SOL_IP, IP_TOS, 0);
 	s->pmtudisc = (uint8_t)get_int(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
-	if (s->pmtudisc > IP_PMTUDISC_PROBE || get_len(fd, SOL_IP, IP_OPTIONS))
+	if (get_len(fd, SOL_IP, IP_OPTIONS))
 		s->tx_plain = false;
 	if (s->family != AF_INET6)
 		return;

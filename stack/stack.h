@@ -108,6 +108,16 @@ void stack_leave(void);
 void stack_fork_prepare(void);
 void stack_fork_parent(void);
 
+/*
+ * Takes in what the queues hold by now: before a socket changes, since the kernel decides by the state in which a
+ * datagram arrives.
+ */
+static inline void stack_drain(void)
+{
+	for (int i = 0; i < 64 && stack_poll(); i++)
+		;
+}
+
 /* In the child of a fork: locks, queues and statistics of its own; rings stay with the parent (R8). */
 void stack_forked(void);
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #define USERMEM_SLOTS 64
@@ -50,6 +51,24 @@ static inline bool usermem_writable(void *p, size_t len)
 	    usermem_page_known(usermem_cache.writable, last))
 		return true;
 	return usermem_try_write(p, len);
+}
+
+/* The same for an object that keeps its contents, of at most 64 bytes. */
+static inline bool usermem_writable_kept(void *p, size_t len)
+{
+	uint8_t copy[64];
+	bool ok;
+
+	if (__builtin_expect(usermem_page_known(usermem_cache.writable, (uintptr_t)p >> USERMEM_SHIFT) &&
+				     usermem_page_known(usermem_cache.writable,
+							((uintptr_t)p + len - 1) >> USERMEM_SHIFT),
+			     1))
+		return true;
+	memcpy(copy, p, len); /* known to be readable */
+	ok = usermem_try_write(p, len);
+	if (ok)
+		memcpy(p, copy, len);
+	return ok;
 }
 
 static inline bool usermem_readable(const void *p, size_t len)

@@ -73,8 +73,11 @@ lab_up()
 cleanup()
 {
 	local i
+	# After an interrupt: no new case, and nothing that goes on in the namespaces.
+	[ -n "${workers:-}" ] && kill "$workers" 2>/dev/null
 	[ -f "$work/pids" ] && while read -r i; do kill "$i" 2>/dev/null; done <"$work/pids"
 	for ((i = 0; i < jobs; i++)); do
+		kill $(ip netns pids "${prefix}a$i" 2>/dev/null) 2>/dev/null
 		ip netns del "${prefix}a$i" 2>/dev/null
 		ip netns del "${prefix}b$i" 2>/dev/null
 	done
@@ -156,7 +159,7 @@ one()
 	export KB_CTL
 	# Whole verdicts, not interleaved ones.
 	verdict_text=$(timeout -k 2 70 ip netns exec "${prefix}a$lab" "$self" --inner "$name" "$variant")
-	flock "$work/print" echo "${verdict_text:-not ok $name[$variant]: no verdict}"
+	flock "$work/print" tee -a "$work/log" <<<"${verdict_text:-not ok $name[$variant]: no verdict}"
 }
 
 # NAME, or NAME[VARIANT], or nothing for all.
@@ -204,7 +207,12 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 compile
 for ((i = 0; i < jobs; i++)); do lab_up $i || { echo "skip conform can not make network namespaces" && exit 77; }; done
-items "$@" | KB_WORK=$work KB_JOBS=$jobs xargs -P "$jobs" -n 1 --process-slot-var=KB_SLOT "$self" --one | tee "$work/log"
+items "$@" >"$work/items"
+: >"$work/log"
+KB_WORK=$work KB_JOBS=$jobs xargs -a "$work/items" -P "$jobs" -n 1 --process-slot-var=KB_SLOT "$self" --one &
+workers=$!
+wait $workers
+workers=
 ok=$(grep -c '^ok ' "$work/log")
 bad=$(grep -c '^not ok ' "$work/log")
 skipped=$(grep -c '^skip ' "$work/log")

@@ -58,8 +58,23 @@ for mode in '' '-c' '-P 8' '-c -P 8'; do
 	check "client${mode:+ $mode}: answers past the kernel ($in of 200 through it)" test "$in" -le 16
 	check "client${mode:+ $mode}: requests past the kernel ($out of 200 through it)" test "$out" -le 16
 done
+in=$(kernel_udp "$NS_A" InDatagrams) out=$(kernel_udp "$NS_A" OutDatagrams)
 answer=$(run_in "$NS_A" preload '*' "$bin/accel_client" -n 100 -c "$B6" $PEER_PORT 2>&1)
-check 'no IPv6 server there: no answer, no crash' test "${answer% from*}" = 'sent 100 back 0 bad 0' -o -n "$answer"
+in=$(($(kernel_udp "$NS_A" InDatagrams) - in)) out=$(($(kernel_udp "$NS_A" OutDatagrams) - out))
+equal 'IPv6 client: all answers' 'sent 100 back 100 bad 0' "${answer% from*}"
+check "IPv6 client: past the kernel ($in received, $out sent through it)" test "$in" -le 2 -a "$out" -le 3
+
+# The descriptor is a kernel socket (R1): the port is taken, ss shows it, a closed port is refused by ICMP.
+start_fast server 5300 5300
+server=$SPAWNED
+run_in "$NS_A" timeout 2 "$bin/accel_server" 5300 >"$KB_TMP/second.log" 2>&1
+check 'the port is taken for others' grep -q 'bind: Address already in use' "$KB_TMP/second.log"
+run_in "$NS_A" preload 5300 timeout 2 "$bin/accel_server" 5300 >"$KB_TMP/second.log" 2>&1
+check 'for those with the library, too' grep -q 'bind: Address already in use' "$KB_TMP/second.log"
+check 'ss shows the socket and its process' grep -q "0.0.0.0:5300.*pid=$server" <(run_in "$NS_A" ss -Hunlp)
+answer=$(run_in "$NS_A" preload '*' timeout 3 "$bin/accel_client" -n 3 -c -g 50000 "$B4" 6998 2>&1)
+check 'ICMP errors reach a connected client' grep -q 'refused' <<<"$answer"
+stop "$server"
 
 # What the tool tells about a server.
 start_fast server 5300 5300

@@ -81,6 +81,8 @@ static void collect(int64_t until)
 		for (int i = 0; i < sockets; i++) {
 			fromlen = sizeof(from);
 			n = recvfrom(fds[i], buf, sizeof(buf), 0, (struct sockaddr *)&from, &fromlen);
+			if (n < 0 && errno != EAGAIN)
+				fprintf(stderr, "receive: %s\n", strerror(errno));
 			if (n >= 0)
 				take(buf, (size_t)n, &from, fromlen);
 		}

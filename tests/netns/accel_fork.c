@@ -22,6 +22,7 @@ static bool expect_fast;
 static struct shared {
 	unsigned got[4096];
 	unsigned by[8];
+	pid_t orphan;
 } *shared;
 
 static long kernel_received(void)
@@ -207,7 +208,7 @@ static void driver(int fd)
 {
 	ask(0, N);
 	receive(fd, 0, 200);
-	start(serve_long, fd);
+	shared->orphan = start(serve_long, fd);
 	ask(1000, N);
 	receive(fd, 0, 300);
 	raise(SIGKILL);
@@ -227,6 +228,7 @@ static void driver_dies(void)
 	kb_pause_us(600000);
 	kb_equal("the driver died: the child gets all", N, once(2000, N));
 	kb_equal("the driver died: none twice", 0, doubled());
+	kill(shared->orphan, SIGKILL);
 }
 
 static void child_execs(void)

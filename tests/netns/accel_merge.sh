@@ -69,19 +69,14 @@ check "promptly when idle (slowest round trip $slowest us)" test "${slowest:-999
 stop "$server"
 
 # Under a flood. Without us the flood would fill the one receive buffer; with us the kernel's is nearly empty.
-source=$BUILD/tests/bench/live_source
-[[ -x $source ]] || { skip 'under a flood' "no $source"; finish; }
 start_fast server 5300 -q -P 5300
 server=$SPAWNED
-mac=$(run_in "$NS_A" cat /sys/class/net/veth0/address)
-run_in "$NS_B" timeout 20 "$source" --ifname veth0 --dst-mac "$mac" --src "$B4" --dst "$A4" --dport 5300 \
-	--seconds 4 --ports 16 >"$KB_TMP/flood" 2>&1 &
-flood=$!
+flood 5300 4 || { skip 'under a flood' "no live_source"; finish; }
 sleep 0.7
-before=$("$tool" stat "$server" | awk '$1 == "rx_fast" { print $2 }')
+before=$(counter "$server" rx_fast)
 answer=$(client -l -n 100 -g 10000 -t 300 -O "$A4" 5300)
-after=$("$tool" stat "$server" | awk '$1 == "rx_fast" { print $2 }')
-wait $flood
+after=$(counter "$server" rx_fast)
+wait $FLOOD
 note "flood: $(tail -n 1 "$KB_TMP/flood"), $((after - before)) datagrams on the fast path meanwhile; $answer"
 check 'the flood was one' test $((after - before)) -gt 50000
 equal 'IP options under a flood' 'sent 100 back 100 bad 0' "${answer% from*}"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * accel_tagged.c - sends numbered UDP datagrams in VLAN-tagged frames through a packet socket, for accel_vlan.sh.
+ * accel_tagged.c - sends numbered UDP datagrams in VLAN-tagged frames through a packet socket, for accel_vlan.sh and
+ * accel_checksum.sh.
+ *
+ * In the environment CHECKSUM=right or wrong gives them a UDP checksum; otherwise they have none.
  *
  *   accel_tagged INTERFACE DESTINATION-MAC VLAN SOURCE DESTINATION PORT FIRST COUNT    (VLAN -1: no tag)
  */
@@ -26,8 +29,25 @@ static uint16_t ip_sum(const void *data, size_t len)
 	return (uint16_t)~(sum + (sum >> 16));
 }
 
+static uint16_t udp_sum(const struct iphdr *ip, const struct udphdr *udp, const uint8_t *payload)
+{
+	struct {
+		uint32_t saddr, daddr;
+		uint16_t protocol, len;
+		struct udphdr udp;
+		uint8_t payload[PAYLOAD];
+	} __attribute__((packed)) all = { ip->saddr, ip->daddr, htons(IPPROTO_UDP), udp->len, *udp, { 0 } };
+	uint16_t copy[sizeof(all) / 2], sum;
+
+	memcpy(all.payload, payload, PAYLOAD);
+	memcpy(copy, &all, sizeof(all));
+	sum = ip_sum(copy, sizeof(copy));
+	return sum ? sum : 0xffff;
+}
+
 static size_t build(uint8_t *frame, char **argv, uint32_t seq)
 {
+	const char *checksum = getenv("CHECKSUM");
 	int vlan = atoi(argv[3]);
 	size_t at = 14;
 	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP };
@@ -53,6 +73,12 @@ static size_t build(uint8_t *frame, char **argv, uint32_t seq)
 	memcpy(frame + at, &ip, sizeof(ip));
 	memcpy(frame + at + sizeof(ip), &udp, sizeof(udp));
 	kb_fill(frame + at + sizeof(ip) + sizeof(udp), PAYLOAD, seq);
+	if (checksum) {
+		udp.check = udp_sum(&ip, &udp, frame + at + sizeof(ip) + sizeof(udp));
+		if (strcmp(checksum, "wrong") == 0)
+			udp.check ^= 0x0110;
+		memcpy(frame + at + sizeof(ip), &udp, sizeof(udp));
+	}
 	return at + sizeof(ip) + sizeof(udp) + PAYLOAD;
 }
 

@@ -64,7 +64,7 @@ exchange()
 # The peer: echoes, and sends on request.
 start_peer()
 {
-	spawn "$NS_B" peer "$bin/accel_server" -q "$PEER_PORT"
+	spawn "$NS_B" peer "$bin/accel_server" -d -q "$PEER_PORT"
 	wait_until 5 udp_bound "$NS_B" "$PEER_PORT" || die "no peer"
 }
 
@@ -81,6 +81,20 @@ lines_in()
 	awk -v a="$2" -v b="$3" '$1 == "got" && $2 >= a && $2 <= b { c++ } END { print c + 0 }' "$KB_TMP/$1.log"
 }
 
+# A flood of small frames from $NS_B to a port of $NS_A: flood PORT SECONDS [frames a second], in the background. FLOOD is its process.
+flood()
+{
+	local mac source=$BUILD/tests/bench/live_source
+	[[ -x $source ]] || return 1
+	mac=$(run_in "$NS_A" cat /sys/class/net/veth0/address)
+	run_in "$NS_B" timeout $(($2 + 10)) "$source" --ifname veth0 --dst-mac "$mac" --src "$B4" --dst "$A4" \
+		--dport "$1" --seconds "$2" --ports 16 ${3:+--rate "$3"} >"$KB_TMP/flood" 2>&1 &
+	FLOOD=$!
+}
+
+# One of the process's counters.
+counter() { "$tool" stat "$1" | awk -v name="$2" '$1 == name { n = $2 } END { print n + 0 }'; }
+
 has_xdp() { ip -n "$1" -d link show dev "$2" | grep -q 'xdp'; }
 no_xdp() { ! has_xdp "$@"; }
 bad_lines() { grep -c 'BAD' "$KB_TMP/$1.log"; }
@@ -95,4 +109,17 @@ judge_run()
 	cat "$KB_TMP/judge"
 	test_failed=$((test_failed + $(grep -c '^not ok' "$KB_TMP/judge")))
 	((status == 0)) || not_ok "$(basename "$1") ${*:2}: ends with status $status"
+}
+
+# The same program on kernel sockets: what fails there is the test's own fault. Cases are not counted.
+kernel_first() # LIMIT COMMAND...
+{
+	local limit=$1 out status
+	shift
+	out=$(run_in "$NS_A" timeout -k 1 "$limit" "$@" 2>&1)
+	status=$?
+	if ((status != 0)) || grep -q '^not ok' <<<"$out"; then
+		note "${out//$'\n'/$'\n'# }" "status $status"
+		not_ok "$(basename "$1") ${*:2}, on kernel sockets"
+	fi
 }

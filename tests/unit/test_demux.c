@@ -225,7 +225,10 @@ static uint64_t time_of(unsigned n)
 
 	for (uint32_t i = 0; i < 200000; i++) {
 		const struct sock *m = &many[i * 7919u % n];
-		struct demux_key key = { m->local, addr("10.9.9.9"), m->local_port, htons(7) };
+		struct demux_key key = { .local = m->local,
+					 .remote = addr("10.9.9.9"),
+					 .local_port = m->local_port,
+					 .remote_port = htons(7) };
 
 		if (m->connected) {
 			key.remote = m->remote;
@@ -270,26 +273,52 @@ static void ten_thousand(void **state)
 	assert_null(find("10.1.0.0", 5000, "10.0.0.1", 443));
 }
 
+/* Whoever is bound to the device comes before those that take any, whichever was bound last. */
+static void devices(void **state)
+{
+	struct demux_key key = { .local = addr("10.0.0.1"),
+				 .remote = addr("10.0.0.9"),
+				 .local_port = htons(67),
+				 .remote_port = htons(68),
+				 .ifindex = 7 };
+	struct sock *all, *seven, *eight;
+
+	(void)state;
+	eight = add(AF_INET, NULL, 67, NULL, 0);
+	eight->bound_if = 8;
+	assert_null(demux_find(&key, false));
+	seven = add(AF_INET, NULL, 67, NULL, 0);
+	seven->bound_if = 7;
+	assert_ptr_equal(demux_find(&key, false), seven);
+	all = add(AF_INET, NULL, 67, NULL, 0);
+	assert_ptr_equal(demux_find(&key, false), seven);
+	key.ifindex = 9;
+	assert_ptr_equal(demux_find(&key, false), all);
+	key.ifindex = 8;
+	assert_ptr_equal(demux_find(&key, false), eight);
+}
+
 /* compute_score() of the kernel, over a plain list in the order of binding. */
 static int score(const struct sock *n, const struct demux_key *k, bool v6)
 {
 	int points = 1;
 
-	if (!n->in_demux || n->local_port != k->local_port)
+	if (!n->in_demux || n->local_port != k->local_port ||
+	    (n->bound_if && n->bound_if != k->ifindex))
 		return -1;
 	if (v6 ? n->family != AF_INET6 : n->family != AF_INET && n->v6only)
 		return -1;
 	if (!ipaddr_is_any(&n->local)) {
 		if (!ipaddr_equal(&n->local, &k->local))
 			return -1;
-		points += 4;
+		points += 50;
 	}
 	if (!ipaddr_is_any(&n->remote)) {
 		if (!ipaddr_equal(&n->remote, &k->remote) || n->remote_port != k->remote_port)
 			return -1;
-		points += 8;
+		points += 100;
 	}
-	return points + (!v6 && n->family == AF_INET);
+	return points + (n->bound_if ? 4 : 0) + (!v6 && n->family == AF_INET);
 }
 
 static void random_tables_against_the_kernels_rule(void **state)
@@ -307,6 +336,7 @@ static void random_tables_against_the_kernels_rule(void **state)
 
 			add(six ? AF_INET6 : AF_INET, local, (uint16_t)(53 + random_next(&seed) % 2),
 			    !peer ? NULL : six && !mapped ? "fd00::9" : "10.0.0.9", peer ? 99 : 0);
+			s[i].bound_if = random_next(&seed) % 4 ? 0 : 7;
 			s[i].v6only = six && !mapped && random_next(&seed) % 2;
 		}
 		demux_remove(&s[random_next(&seed) % 12]);
@@ -316,7 +346,8 @@ static void random_tables_against_the_kernels_rule(void **state)
 					       .remote = addr(six ? i % 3 ? "fd00::9" : "fd00::8"
 								  : i % 3 ? "10.0.0.9" : "10.0.0.8"),
 					       .local_port = htons((uint16_t)(53 + i / 4 % 2)),
-					       .remote_port = htons(i % 5 ? 99 : 98) };
+					       .remote_port = htons(i % 5 ? 99 : 98),
+					       .ifindex = i % 7 ? 7 : 8 };
 			struct sock *best = NULL;
 
 			for (unsigned n = 0; n < 12; n++)
@@ -338,6 +369,7 @@ int main(void)
 		TEST(mapped_addresses),	    TEST(last_bound_wins),
 		TEST(reuseport_spreads),    TEST(reuseport_members_go),
 		TEST(groups_of_two_families), TEST(idempotent),
+		TEST(devices),
 		TEST(ten_thousand),	    TEST(random_tables_against_the_kernels_rule),
 	};
 

@@ -85,6 +85,7 @@ static void nothing(void **state)
 {
 	(void)state;
 	assert_true(parse(AF_INET));
+	d.destination = addr("2001:db8::9");
 	assert_true(parse(AF_INET6));
 	assert_int_equal(d.ttl, 64);
 	assert_int_equal(oif, 0);
