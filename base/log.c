@@ -5,13 +5,31 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/rawcall.h"
 
 enum log_level log_threshold = LOG_LEVEL_WARN;
+
+static struct stat stderr_was;
+static bool stderr_known;
+
+void log_init(void)
+{
+	stderr_known = fstat(STDERR_FILENO, &stderr_was) == 0;
+}
+
+static bool stderr_is_the_same(void)
+{
+	struct stat now;
+
+	return stderr_known && fstat(STDERR_FILENO, &now) == 0 && now.st_dev == stderr_was.st_dev &&
+	       now.st_ino == stderr_was.st_ino;
+}
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -21,8 +39,10 @@ void log_write(enum log_level level, const char *format, ...)
 	int saved = errno, n, m;
 	va_list ap;
 
-	if (level > log_threshold)
+	if (level > log_threshold || !stderr_is_the_same()) {
+		errno = saved;
 		return;
+	}
 	n = snprintf(line, sizeof(line), "kbaccel[%d]: %s: ", (int)getpid(), level_names[level]);
 	va_start(ap, format);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, ap);

@@ -12,6 +12,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 extern enum log_level log_threshold;
 
+/*
+ * Remembers what stderr is. A daemon closes it and opens its own files under that number: to those nothing is
+ * written.
+ */
+void log_init(void);
+
 /* Writes the line if @level is at or above the threshold (KBACCEL_LOG). */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

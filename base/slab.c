@@ -21,6 +21,23 @@ static void *object_of(const struct slab *s, struct slab_free *link)
 	return (char *)link - s->link;
 }
 
+static struct slab *slabs;
+
+/* The slab's lock is held, so it is new here or it is not. */
+static void enlist(struct slab *s)
+{
+	s->next = __atomic_load_n(&slabs, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&slabs, &s->next, s, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+void slab_forked(void)
+{
+	for (struct slab *s = slabs; s; s = s->next)
+		lock_reset(&s->lock);
+}
+
 static void grow(struct slab *s, size_t bytes)
 {
 	size_t n = bytes / s->size;
@@ -34,6 +51,8 @@ static void grow(struct slab *s, size_t bytes)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if ((uintptr_t)mem >= (uintptr_t)-4095)
 		return;
+	if (s->total == 0)
+		enlist(s);
 	/* Last object first, so that they are handed out in address order. */
 	for (size_t i = n; i-- > 0;) {
 		struct slab_free *f = link_of(s, mem + i * s->size);

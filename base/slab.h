@@ -24,6 +24,7 @@ struct slab {
 	struct lock lock;
 	struct slab_free *free;
 	size_t total, in_use;
+	struct slab *next;       /* all slabs that own memory, for slab_forked() */
 };
 
 /* @link: offset of a pointer-sized field which may be overwritten while the object is free. */
@@ -36,6 +37,9 @@ struct slab {
 /* An object with old contents (zero the first time), or NULL: limit reached, no memory, or re-entered by a signal handler. */
 void *slab_get(struct slab *s);
 void slab_put(struct slab *s, void *object);
+
+/* In the child of a fork: threads that held a slab's lock are gone. */
+void slab_forked(void);
 
 /* Takes memory for @n objects now, so that later slab_get() calls need no system call. */
 void slab_reserve(struct slab *s, size_t n);

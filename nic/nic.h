@@ -16,6 +16,10 @@
  * independent. steer(), set_local() and set_lease() are serialised by the caller too. No call blocks, and after open() none
  * of them needs a privilege, the file system, or a system call other than sendto/recvfrom/poll on the queue's fd.
  *
+ * When the interface goes away, its queues fall silent: no frame comes, tx_burst() may go on taking frames, and fd
+ * is neither readable nor in error (Linux >= 5.11). Who must know listens to rtnetlink (RTM_DELLINK). In the same way
+ * a changed MTU or MAC is not noticed here; steering to the old MAC ends by itself, as frames for others pass.
+ *
  * All functions return -errno on failure and leave errno undefined.
  */
 #ifndef NIC_NIC_H
@@ -32,7 +36,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 1             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 2             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -54,9 +58,21 @@ struct nic_flow {
 	uint16_t local_port;   /* network order */
 	uint16_t remote_port;  /* network order; 0 with an "any" remote */
 	uint8_t families;      /* for an "any" local address: NIC_FLOW_V4 | NIC_FLOW_V6; else ignored */
+	uint8_t flags;         /* NIC_FLOW_SHARED, NIC_FLOW_DEVICE */
 };
 #define NIC_FLOW_V4 0x1u
 #define NIC_FLOW_V6 0x2u
+
+/*
+ * The port may have further sockets that share or refine it, in this process or others: ours has SO_REUSEADDR or
+ * SO_REUSEPORT, or is bound to a device (otherwise the kernel refuses the second bind). The backend then asks the
+ * kernel for each datagram whose it is, and takes only what the kernel would give to a socket of the shape of one
+ * of the port's flows. Both families at once in `families` then mean one dual-stack socket. Two sockets of one shape
+ * (a reuseport group across processes) can not be told apart. A backend that no kernel stands behind ignores it.
+ */
+#define NIC_FLOW_SHARED 0x4u
+/* With NIC_FLOW_SHARED: the socket is bound to this interface. Without it, device-bound sockets are others'. */
+#define NIC_FLOW_DEVICE 0x8u
 
 /* Totals since open; frames unless said. Written by the backend, read by anyone (torn reads are harmless). */
 struct nic_queue_stats {
@@ -72,7 +88,7 @@ struct nic_queue_stats {
 struct nic_queue {
 	struct nic *nic;
 	uint16_t index;        /* RX/TX queue number on the interface */
-	int fd;                /* POLLIN when frames wait, POLLERR when the queue is gone; -1: poll rx_burst() */
+	int fd;                /* POLLIN when frames wait; -1: poll rx_burst() */
 	uint32_t frame_size;   /* a power of two; frames are aligned to it */
 	struct nic_queue_stats stats;
 };
@@ -83,7 +99,7 @@ struct nic {
 	const struct nic_ops *ops;
 	char ifname[IF_NAMESIZE];
 	int ifindex;
-	uint8_t mac[6];
+	uint8_t mac[6];        /* at open; after a change of the interface's address everything passes to the kernel */
 	uint32_t mtu;          /* at open */
 	uint32_t flags;        /* NIC_F_* */
 	char mode[48];         /* for people: "AF_XDP copy, native" */
@@ -108,7 +124,8 @@ struct nic_ops {
 	/*
 	 * Opens the interface: memory, one queue pair per RX queue, steering switched off. On failure fills
 	 * params->why and returns -errno with nothing left behind: ENODEV no such interface, EPERM privilege missing,
-	 * EBUSY queue or steering taken by another program, ENOBUFS/ENOMEM memory (memlock), EOPNOTSUPP kernel or driver.
+	 * EBUSY queue or steering taken by another program, ENOBUFS/ENOMEM memory (memlock), EOPNOTSUPP kernel, driver
+	 * or a time namespace whose CLOCK_MONOTONIC is not the kernel's.
 	 */
 	int (*open)(struct nic_params *params, struct nic **out);
 
@@ -137,7 +154,8 @@ struct nic_ops {
 	unsigned (*pool_free)(const struct nic_queue *q);
 
 	/*
-	 * Steers @flow to the queues, or stops doing so. The caller keeps count: one call for each distinct flow.
+	 * Steers @flow to the queues, or stops doing so. The caller keeps count: one call for each distinct flow;
+	 * flows that differ in families or flags only are distinct, each stays until it is taken off itself.
 	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow.
 	 */
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);

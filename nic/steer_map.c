@@ -20,12 +20,35 @@ void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
 	map->max_len = max_len;
 }
 
-static void port_bits(struct steer_map *map, uint16_t port, uint8_t bits, bool on)
+/* One more or one less flow for each of @bits; they change together. */
+static void port_count(struct steer_map *map, uint16_t port, uint8_t bits, bool on)
 {
-	uint8_t old = map->ports[port];
+	uint8_t now = map->ports[port];
 
-	__atomic_store_n(&map->ports[port], (uint8_t)(on ? old | bits : old & ~bits),
-			 __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < STEER_BITS; i++) {
+		__u16 *count = &map->count[i][port];
+
+		if (!(bits & 1u << i))
+			continue;
+		*count = (__u16)(*count + (on ? 1 : -1));
+		now = (uint8_t)(*count ? now | 1u << i : now & ~(1u << i));
+	}
+	__atomic_store_n(&map->ports[port], now, __ATOMIC_RELEASE);
+}
+
+/* Is there a count of @limit among those of @bits? */
+static bool any_count_is(const struct steer_map *map, uint16_t port, uint8_t bits, __u16 limit)
+{
+	for (unsigned i = 0; i < STEER_BITS; i++)
+		if ((bits & 1u << i) && map->count[i][port] == limit)
+			return true;
+	return false;
+}
+
+static uint8_t flag_bits(const struct nic_flow *flow)
+{
+	return (flow->flags & NIC_FLOW_SHARED ? STEER_SHARED : 0) |
+	       (flow->flags & NIC_FLOW_DEVICE ? STEER_DEVICE : 0);
 }
 
 static void slot_publish(__u64 *used)
@@ -96,46 +119,49 @@ static struct steer_local *find_local(struct steer_map *map, const struct ipaddr
 	return NULL;
 }
 
-static int add_flow(struct steer_map *map, const struct steer_key *key, __u16 *count, uint8_t bit)
-{
-	struct steer_flow *empty = NULL;
-
-	if (find_flow(map, key, &empty))
-		return 0;
-	if (!empty)
-		return -ENOSPC;
-	empty->key = *key;
-	slot_publish(&empty->used);
-	count[key->local_port]++;
-	port_bits(map, key->local_port, bit, true);
-	return 0;
-}
-
-static int remove_flow(struct steer_map *map, const struct steer_key *key, __u16 *count, uint8_t bit)
+static int add_flow(struct steer_map *map, const struct steer_key *key, uint8_t bits)
 {
 	struct steer_flow *empty = NULL, *slot = find_flow(map, key, &empty);
 
-	if (!slot)
+	if (any_count_is(map, key->local_port, bits, UINT16_MAX) || (!slot && !empty))
+		return -ENOSPC;
+	if (slot) {
+		slot->used++;
+	} else {
+		empty->key = *key;
+		slot_publish(&empty->used);
+	}
+	port_count(map, key->local_port, bits, true);
+	return 0;
+}
+
+static int remove_flow(struct steer_map *map, const struct steer_key *key, uint8_t bits)
+{
+	struct steer_flow *empty = NULL, *slot = find_flow(map, key, &empty);
+
+	if (!slot || any_count_is(map, key->local_port, bits, 0))
 		return -ENOENT;
-	if (--count[key->local_port] == 0)
-		port_bits(map, key->local_port, bit, false);
-	slot_clear(&slot->used);
+	port_count(map, key->local_port, bits, false);
+	if (slot->used > 1)
+		slot->used--;
+	else
+		slot_clear(&slot->used);
 	return 0;
 }
 
 static int set_any(struct steer_map *map, const struct nic_flow *flow, bool on)
 {
-	uint8_t bits = 0;
+	static const uint8_t any[] = { [NIC_FLOW_V4] = STEER_ANY4,
+				       [NIC_FLOW_V6] = STEER_ANY6,
+				       [NIC_FLOW_V4 | NIC_FLOW_V6] = STEER_ANY46 };
+	uint8_t bits = any[flow->families & (NIC_FLOW_V4 | NIC_FLOW_V6)];
 
-	if (flow->families & NIC_FLOW_V4)
-		bits |= STEER_ANY4;
-	if (flow->families & NIC_FLOW_V6)
-		bits |= STEER_ANY6;
 	if (!bits)
 		return -EINVAL;
-	if (!on && !(map->ports[flow->local_port] & bits))
-		return -ENOENT;
-	port_bits(map, flow->local_port, bits, on);
+	bits |= flag_bits(flow);
+	if (any_count_is(map, flow->local_port, bits, on ? UINT16_MAX : 0))
+		return on ? -ENOSPC : -ENOENT;
+	port_count(map, flow->local_port, bits, on);
 	return 0;
 }
 
@@ -148,8 +174,7 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 		.local_port = flow->local_port,
 		.remote_port = any_remote ? 0 : flow->remote_port,
 	};
-	__u16 *count = any_remote ? map->local_count : map->conn_count;
-	uint8_t bit = any_remote ? STEER_LOCAL : STEER_CONN;
+	uint8_t bits = (any_remote ? STEER_LOCAL : STEER_CONN) | flag_bits(flow);
 
 	if (any_local && any_remote)
 		return set_any(map, flow, on);
@@ -157,7 +182,7 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 		return -EOPNOTSUPP;
 	if (!any_local && !any_remote && ipaddr_is_v4(&flow->local) != ipaddr_is_v4(&flow->remote))
 		return -EINVAL;
-	return on ? add_flow(map, &key, count, bit) : remove_flow(map, &key, count, bit);
+	return on ? add_flow(map, &key, bits) : remove_flow(map, &key, bits);
 }
 
 int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on)

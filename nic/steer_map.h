@@ -29,10 +29,15 @@
 #define STEER_PROBES (2 * STEER_BUCKET)
 
 /* What there is for a local port; no bit: the frame is passed after one look. */
-#define STEER_ANY4 0x1	/* any local IPv4 address, any remote */
-#define STEER_ANY6 0x2	/* any local IPv6 address, any remote */
-#define STEER_LOCAL 0x4 /* flows[] has one with a local address, any remote */
-#define STEER_CONN 0x8	/* flows[] has one with a remote, with or without a local address */
+#define STEER_ANY4 0x01	  /* any local IPv4 address, any remote */
+#define STEER_ANY6 0x02	  /* any local IPv6 address, any remote */
+#define STEER_ANY46 0x04  /* any local address of both families: a dual-stack socket's */
+#define STEER_LOCAL 0x08  /* flows[] has one with a local address, any remote */
+#define STEER_CONN 0x10	  /* flows[] has one with a remote, with or without a local address */
+#define STEER_SHARED 0x20 /* NIC_FLOW_SHARED: only what the kernel would give to such a socket */
+#define STEER_DEVICE 0x40 /* NIC_FLOW_DEVICE */
+#define STEER_BITS 7
+#define STEER_ANY (STEER_ANY4 | STEER_ANY6 | STEER_ANY46)
 
 /* Addresses as in base/ipaddr.h (IPv4 is mapped), ports in network order; zero means any. */
 struct steer_key {
@@ -45,7 +50,7 @@ struct steer_key {
 
 struct steer_flow {
 	struct steer_key key;
-	__u64 used;
+	__u64 used; /* how many flows differ from this one in their flags only */
 };
 
 struct steer_local {
@@ -56,14 +61,16 @@ struct steer_local {
 struct steer_map {
 	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
 	__u32 max_len;		 /* longest frame that fits a UMEM chunk */
-	__u16 mac[3];		 /* of the interface: frames for others pass */
+	__u16 mac[3];		 /* of the interface at open: frames for others pass */
 	__u16 loopback;		 /* "lo": loopback and own addresses are no martians */
 	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
 	struct steer_local locals[STEER_LOCALS];
 	struct steer_flow flows[STEER_FLOWS];
-	/* For the writer only; here, so that a process which takes over after a fork has them. */
-	__u16 local_count[STEER_PORTS];
-	__u16 conn_count[STEER_PORTS];
+	/*
+	 * How many flows set each bit of ports[]. For the writer only; here, so that a process which
+	 * takes over after a fork has them.
+	 */
+	__u16 count[STEER_BITS][STEER_PORTS];
 };
 
 /*

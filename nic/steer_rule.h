@@ -42,6 +42,31 @@ STEER_INLINE __u64 steer_pair(__u32 first, __u32 second)
 #endif
 }
 
+/* The two halves of what steer_pair() made. */
+STEER_INLINE __u32 steer_first(__u64 pair)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u32)pair;
+#else
+	return (__u32)(pair >> 32);
+#endif
+}
+
+STEER_INLINE __u32 steer_second(__u64 pair)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u32)(pair >> 32);
+#else
+	return (__u32)pair;
+#endif
+}
+
+/* Is @addr that of an IPv4 packet? steer_parse() lets no mapped address of an IPv6 packet in. */
+STEER_INLINE bool steer_is_v4(const __u64 *addr)
+{
+	return addr[0] == 0 && steer_first(addr[1]) == STEER_MAPPED_WORD;
+}
+
 STEER_INLINE bool steer_for_us(const struct steer_map *map, const struct ethhdr *eth)
 {
 	const __u16 *dest = (const __u16 *)eth->h_dest;
@@ -192,14 +217,14 @@ STEER_INLINE bool steer_has_flow(const struct steer_map *map, const struct steer
 }
 
 /* Is there a flow for @key, whose port has @bits? */
-STEER_INLINE bool steer_match(const struct steer_map *map, const struct steer_key *key, __u32 bits)
+STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer_key *key, __u32 bits)
 {
 	struct steer_key part = *key;
 	bool local = false;
 
-	if (bits & (STEER_ANY4 | STEER_ANY6 | STEER_CONN))
+	if (bits & (STEER_ANY | STEER_CONN))
 		local = steer_is_local(map, key->local);
-	if (local && (bits & (STEER_ANY4 | STEER_ANY6)))
+	if (local && (bits & STEER_ANY))
 		return true;
 	if (bits & STEER_CONN) {
 		if (steer_has_flow(map, key))
@@ -215,6 +240,16 @@ STEER_INLINE bool steer_match(const struct steer_map *map, const struct steer_ke
 	part.remote[0] = part.remote[1] = 0;
 	part.remote_port = 0;
 	return steer_has_flow(map, &part);
+}
+
+/*
+ * Is the frame ours? Not when it comes from outside with one of the host's own addresses as its
+ * source: the kernel refuses that for IPv4, whatever rp_filter says, and programs rely on it.
+ */
+STEER_INLINE bool steer_match(const struct steer_map *map, const struct steer_key *key, __u32 bits)
+{
+	return steer_has_rule(map, key, bits) &&
+	       (map->loopback || !steer_is_local(map, key->remote));
 }
 
 #endif

@@ -128,6 +128,19 @@ EXPORT int dup3(int fd, int target, int flags)
 	return copied(fd, real.dup3(fd, target, flags));
 }
 
+/* SIGIO for a datagram in our queue is nothing we could send. */
+static void async_wanted(int fd)
+{
+	int saved = errno;
+	struct sock *s = fast_sock(fd);
+
+	if (s) {
+		sock_refuse(s, "O_ASYNC is set, and only the kernel sends SIGIO");
+		sock_put(s);
+	}
+	errno = saved;
+}
+
 EXPORT int fcntl(int fd, int command, ...)
 {
 	va_list ap;
@@ -146,6 +159,8 @@ EXPORT int fcntl(int fd, int command, ...)
 		else
 			copied(fd, r);
 	}
+	if (r == 0 && command == F_SETFL && ((long)arg & O_ASYNC))
+		async_wanted(fd);
 	return r;
 }
 
@@ -189,6 +204,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (request == FIOASYNC)
+		async_wanted(fd);
 	if ((request != FIONREAD && request != SIOCGSTAMP && request != SIOCGSTAMPNS) ||
 	    !(s = fast_sock(fd)))
 		return real.ioctl(fd, request, arg);

@@ -9,8 +9,9 @@
 #include <sys/auxv.h>
 
 #include "base/config.h"
-#include "base/lock.h"
+#include "base/log.h"
 #include "base/real.h"
+#include "stack/fdtable.h"
 #include "stack/stack.h"
 
 static void child_forked(void)
@@ -21,6 +22,8 @@ static void child_forked(void)
 static __attribute__((constructor)) void library_start(void)
 {
 	real_init();
+	log_init();
+	fdtable_set_owner();
 	config_init(getauxval(AT_SECURE) != 0);
 	if (config_active())
 		pthread_atfork(stack_fork_prepare, stack_fork_parent, child_forked);

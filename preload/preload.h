@@ -10,6 +10,7 @@
 #define PRELOAD_PRELOAD_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
@@ -34,6 +35,19 @@ static inline struct sock *fast_sock(int fd)
 		return s;
 	sock_put(s);
 	return NULL;
+}
+
+/*
+ * After a call that was interrupted and that the kernel would restart: nothing is held, a pending cancellation is acted on,
+ * and the caller begins again with whatever the number names by now.
+ */
+static inline bool begin_again(struct sock *s, ssize_t r)
+{
+	if (__builtin_expect(r != -ERESTART, 1))
+		return false;
+	sock_put(s);
+	pthread_testcancel();
+	return true;
 }
 
 /* Ends a call on @s: the stack's answer @r in libc's form. @saved: errno when the call began. */

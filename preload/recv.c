@@ -42,48 +42,54 @@ static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int f
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct sock *s = fast_sock(fd);
+	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.recv(fd, buf, len, flags);
 	saved = errno;
-	return finish(s, receive_into(s, fd, buf, len, flags), saved);
+	r = receive_into(s, fd, buf, len, flags);
+	return begin_again(s, r) ? recv(fd, buf, len, flags) : finish(s, r, saved);
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
 			socklen_t *addrlen)
 {
 	struct sock *s = fast_sock(fd);
+	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.recvfrom(fd, buf, len, flags, addr, addrlen);
 	saved = errno;
-	if (!addr)
-		return finish(s, receive_into(s, fd, buf, len, flags), saved);
-	return finish(s, receive_from(s, fd, buf, len, flags, addr, addrlen), saved);
+	r = addr ? receive_from(s, fd, buf, len, flags, addr, addrlen)
+		 : receive_into(s, fd, buf, len, flags);
+	return begin_again(s, r) ? recvfrom(fd, buf, len, flags, addr, addrlen) : finish(s, r, saved);
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = fast_sock(fd);
+	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.recvmsg(fd, msg, flags);
 	saved = errno;
-	return finish(s, sock_recvmsg(s, fd, msg, flags), saved);
+	r = sock_recvmsg(s, fd, msg, flags);
+	return begin_again(s, r) ? recvmsg(fd, msg, flags) : finish(s, r, saved);
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
 	struct sock *s = fast_sock(fd);
-	int saved;
+	int saved, r;
 
 	if (!s)
 		return real.recvmmsg(fd, vec, n, flags, timeout);
 	saved = errno;
-	return (int)finish(s, sock_recvmmsg(s, fd, vec, n, flags, timeout), saved);
+	r = sock_recvmmsg(s, fd, vec, n, flags, timeout);
+	return begin_again(s, r) ? recvmmsg(fd, vec, n, flags, timeout) : (int)finish(s, r, saved);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
@@ -96,9 +102,8 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	if (!s)
 		return real.read(fd, buf, len);
 	saved = errno;
-	r = finish(s, sock_readv(s, fd, &iov, 1), saved);
-	/* The number was given to another file while we waited, as dup2() and a signal end a reader. */
-	return r < 0 && errno == ENOTSOCK ? real.read(fd, buf, len) : r;
+	r = sock_readv(s, fd, &iov, 1);
+	return begin_again(s, r) ? read(fd, buf, len) : finish(s, r, saved);
 }
 
 EXPORT_ALIAS(read) ssize_t __read(int fd, void *buf, size_t len);
@@ -106,12 +111,14 @@ EXPORT_ALIAS(read) ssize_t __read(int fd, void *buf, size_t len);
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
 	struct sock *s = fast_sock(fd);
+	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.readv(fd, iov, n);
 	saved = errno;
-	return finish(s, sock_readv(s, fd, iov, n), saved);
+	r = sock_readv(s, fd, iov, n);
+	return begin_again(s, r) ? readv(fd, iov, n) : finish(s, r, saved);
 }
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);

@@ -76,5 +76,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	if (level == SOL_SOCKET && name == SO_RCVTIMEO)
 		s->timeout_zero = is_negative_time(level, name, value, len);
 	sock_sync(s, fd);
+	if (level == SOL_SOCKET &&
+	    (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF))
+		sock_refuse_group(s);
 	return (int)finish(s, 0, saved);
 }

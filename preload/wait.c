@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* wait.c - poll, select and epoll. */
+#include <pthread.h>
 #include <time.h>
 
 /* libc declares poll() as only writing its array; it is read first, of course. */
@@ -12,8 +13,11 @@
 #include "stack/usermem.h"
 #include "stack/wait.h"
 
+/* A thread that was to be cancelled while it could not be is cancelled here, where it holds nothing of ours. */
 static int result(int r, int saved)
 {
+	if (r == -EINTR && !__libc_single_threaded)
+		pthread_testcancel();
 	errno = r < 0 ? -r : saved;
 	return r < 0 ? -1 : r;
 }
@@ -194,8 +198,8 @@ static struct epoll_set *fast_set(int epfd, int max)
 
 	if (!ep)
 		return NULL;
-	/* With other threads about, a socket may be added while we wait: the stack has to see that. */
-	if (max > 0 && (epoll_is_fast(ep) || !__libc_single_threaded))
+	/* With other threads about, an accelerated socket may be added while we wait. */
+	if (max > 0 && (!__libc_single_threaded || epoll_is_fast(ep)))
 		return ep;
 	epoll_put(ep);
 	return NULL;
@@ -204,8 +208,12 @@ static struct epoll_set *fast_set(int epfd, int max)
 static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		     uint64_t deadline, const sigset_t *mask)
 {
-	int saved = errno, r = epoll_wait_set(ep, epfd, events, max, deadline, mask);
+	int saved = errno, r;
 
+	if (epoll_is_fast(ep))
+		r = epoll_wait_set(ep, epfd, events, max, deadline, mask);
+	else
+		r = epoll_wait_kernel(ep, epfd, events, max, deadline, mask);
 	epoll_put(ep);
 	return result(r, saved);
 }

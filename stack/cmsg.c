@@ -22,6 +22,7 @@
 #define TIMESTAMPING_OLD 37
 #define TIMESTAMP_NEW 63
 #define TIMESTAMPNS_NEW 64
+#define TIMESTAMPING_NEW 65
 
 /* The control buffer being filled. */
 struct writer {
@@ -62,8 +63,20 @@ static void put_int(struct writer *w, int level, int type, int value)
 	put(w, level, type, &value, sizeof(value));
 }
 
-static void put_stamp(struct writer *w, const struct sock *s, uint64_t ns)
+/* A datagram that came before stamps were wanted gets the present time, as the kernel does it. */
+static uint64_t stamp_or_now(uint64_t ns)
 {
+	struct timespec now;
+
+	if (ns)
+		return ns;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static void put_stamp(struct writer *w, const struct sock *s, uint64_t stamp)
+{
+	uint64_t ns = stamp_or_now(stamp);
 	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 	struct timeval tv = { ts.tv_sec, ts.tv_nsec / 1000 };
 	struct timespec three[3] = { ts, { 0, 0 }, { 0, 0 } };
@@ -73,8 +86,8 @@ static void put_stamp(struct writer *w, const struct sock *s, uint64_t ns)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPNS_NEW : TIMESTAMPNS_OLD, &ts, sizeof(ts));
 	else if (s->want & WANT_TIMESTAMP)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
-	if (s->want & WANT_TIMESTAMPING)
-		put(w, SOL_SOCKET, TIMESTAMPING_OLD, three, sizeof(three));
+	if ((s->want & WANT_TIMESTAMPING) && stamp)
+		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three, sizeof(three));
 }
 
 static void put_pktinfo(struct writer *w, const struct dgram *d)

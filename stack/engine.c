@@ -119,25 +119,19 @@ void engine_deliver(struct engine *e, struct sock *s, struct dgram *d)
 	s->stats->rx_fast_bytes += d->len;
 	stats->counters[STAT_rx_fast]++;
 	queue_put(s, d, e->tight);
-	if (!s->on_fed && (s->watched || !__libc_single_threaded)) {
-		s->on_fed = true;
-		s->fed_next = e->fed;
-		e->fed = s;
-	}
+	if ((s->watched || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
+		e->fed[e->feds++] = s;
 }
 
-/* Once for each socket and burst, however many datagrams it got. */
+/* Once for each run of datagrams to one socket. */
 static void tell_waiters(struct engine *e)
 {
-	struct sock *s;
-
-	while ((s = e->fed)) {
-		e->fed = s->fed_next;
-		s->on_fed = false;
-		if (s->watched)
-			epoll_feed(s);
-		wait_wake_sock(s);
+	for (unsigned i = 0; i < e->feds; i++) {
+		if (e->fed[i]->watched)
+			epoll_feed(e->fed[i]);
+		wait_wake_sock(e->fed[i]);
 	}
+	e->feds = 0;
 }
 
 static unsigned drain(struct engine *e)

@@ -30,7 +30,8 @@ struct engine {
 	struct nic_queue *queue;
 	struct iface *iface;
 	unsigned frames;            /* in the pool when nothing is in flight */
-	struct sock *fed;           /* sockets that got something in this burst */
+	struct sock *fed[NIC_BURST]; /* sockets that got something in this burst */
+	unsigned feds;
 	struct dgram *returned;     /* frames given back by threads that could not take the lock (lock-free stack) */
 	uint64_t stamp;             /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
 	struct lwip_instance lwip;

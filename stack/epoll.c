@@ -2,6 +2,7 @@
 /* epoll.c - which sockets are in which epoll sets (see epoll.h). */
 #include "stack/epoll_internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -23,8 +24,11 @@ void epoll_created(int epfd)
 	ep = slab_get(&set_slab);
 	if (!ep)
 		return;
-	memset(ep, 0, sizeof(*ep));
+	/* Not the reference count, see sock_created(). */
+	memset((char *)ep + offsetof(struct epoll_set, slots), 0,
+	       sizeof(*ep) - offsetof(struct epoll_set, slots));
 	ep->kind = FILE_EPOLL;
+	ep->epfd = epfd;
 	TAILQ_INIT(&ep->ready);
 	if (!fdtable_set(epfd, (struct file *)ep))
 		slab_put(&set_slab, ep);
@@ -42,6 +46,8 @@ static void count_item(struct epoll_item *it, bool now)
 		return;
 	it->counted = now;
 	it->set->fast += now ? 1 : -1u;
+	if (now)
+		epoll_kick_waiters(it->set);
 }
 
 static void count_events(struct epoll_item *it, unsigned by)
@@ -259,16 +265,18 @@ void epoll_activate(struct epoll_set *ep)
 	struct sock *todo[16];
 	unsigned n;
 
-	/* A handful at a time: switching steering on takes locks that come before epoll_membership. */
-	while (__builtin_expect(stack.prepared != 0, 0)) {
+	/*
+	 * A handful at a time: switching steering on takes locks that come before epoll_membership. Not for ever: a signal
+	 * handler that interrupted their holder can switch nothing on.
+	 */
+	for (int rounds = 0; __builtin_expect(stack.prepared != 0, 0) && rounds < 1024; rounds++) {
 		n = 0;
 		if (!lock_acquire(&epoll_membership))
 			return;
 		LIST_FOREACH(it, &ep->items, of_set) {
-			if (it->sock && it->sock->state == SOCK_PREPARED && n < 16) {
+			if (it->sock && it->sock->state == SOCK_PREPARED && n < 16 &&
+			    file_hold_live((struct file *)it->sock))
 				todo[n++] = it->sock;
-				file_hold((struct file *)it->sock);
-			}
 		}
 		lock_release(&epoll_membership);
 		for (unsigned i = 0; i < n; i++) {
@@ -278,6 +286,19 @@ void epoll_activate(struct epoll_set *ep)
 		if (!n)
 			break;
 	}
+}
+
+static bool fork_locked;
+
+void epoll_fork_prepare(void)
+{
+	fork_locked = lock_acquire(&epoll_membership);
+}
+
+void epoll_fork_parent(void)
+{
+	if (fork_locked)
+		lock_release(&epoll_membership);
 }
 
 static void reset_locks(int fd, struct file *f)
@@ -290,7 +311,5 @@ static void reset_locks(int fd, struct file *f)
 void epoll_forked(void)
 {
 	lock_reset(&epoll_membership);
-	lock_reset(&set_slab.lock);
-	lock_reset(&item_slab.lock);
 	fdtable_each(reset_locks);
 }

@@ -55,7 +55,19 @@ void epoll_activate(struct epoll_set *ep);
 int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		   uint64_t deadline, const sigset_t *mask);
 
-/* In the child of a fork. */
+/*
+ * The same on a set without accelerated sockets, in a process with threads: the kernel waits, but comes back should another thread
+ * add such a socket.
+ */
+int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		      uint64_t deadline, const sigset_t *mask);
+
+/* Calls threads back that wait in the kernel: the set has become fast. */
+void epoll_kick_waiters(struct epoll_set *ep);
+
+/* Around a fork, and in its child. */
+void epoll_fork_prepare(void);
+void epoll_fork_parent(void);
 void epoll_forked(void);
 
 #endif

@@ -28,7 +28,7 @@ struct epoll_item {
 };
 
 struct epoll_set {
-	int kind, refs;
+	int kind, refs, slots;
 	struct lock lock;
 	LIST_HEAD(, epoll_item) items;
 	LIST_HEAD(, epoll_item) parents;  /* items of sets around this one */
@@ -39,6 +39,9 @@ struct epoll_set {
 	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one */
 	unsigned oneshots;
 	unsigned writers;                 /* items that want EPOLLOUT */
+	int epfd;                         /* the number it was made with */
+	unsigned in_kernel;               /* threads inside the kernel's epoll_wait() on it */
+	bool kicked;                      /* they have been, or are being, called back (epoll_kick_waiters()) */
 	bool kernel_first;                /* whose turn it is when max is too small for both sides */
 	uint64_t kernel_due;              /* ticks */
 	struct epoll_set *free_link;

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/fds.h"
+#include "base/kernel.h"
 #include "base/real.h"
 #include "stack/epoll_internal.h"
 #include "stack/stack.h"
@@ -15,11 +18,10 @@
 static uint32_t write_events(const struct epoll_item *it)
 {
 	struct pollfd pfd = { .fd = it->fd, .events = POLLOUT };
-	static const struct timespec zero;
 
 	if (!(it->events & EPOLL_WRITE_EVENTS))
 		return 0;
-	return real.ppoll(&pfd, 1, &zero, NULL) == 1 && (pfd.revents & POLLOUT)
+	return kernel_ppoll(&pfd, 1, (struct timespec){ 0, 0 }, NULL) == 1 && (pfd.revents & POLLOUT)
 		       ? it->events & EPOLL_WRITE_EVENTS
 		       : 0;
 }
@@ -30,7 +32,7 @@ static void disarm(struct epoll_item *it, int epfd)
 	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET, .data.u64 = it->data };
 
 	it->armed = false;
-	real.epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
+	kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
 }
 
 static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
@@ -158,13 +160,60 @@ static int merge(struct epoll_event *events, int n, int m)
 	return kept;
 }
 
+/* What the event of epoll_kick_waiters() carries; no program's data has this address in it. */
+static char kick_mark;
+static int kick_fd = -1;
+
+static int kick_data_fd(void)
+{
+	int fd, none = -1;
+
+	if (__atomic_load_n(&kick_fd, __ATOMIC_ACQUIRE) >= 0)
+		return kick_fd;
+	fd = fds_keep((int)rawcall6(SYS_eventfd2, 1, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0));
+	if (fd >= 0 && !__atomic_compare_exchange_n(&kick_fd, &none, fd, false, __ATOMIC_ACQ_REL,
+						    __ATOMIC_ACQUIRE))
+		fds_close(fd);
+	return kick_fd;
+}
+
+void epoll_kick_waiters(struct epoll_set *ep)
+{
+	struct epoll_event mark = { .events = EPOLLIN, .data.ptr = &kick_mark };
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&ep->in_kernel, __ATOMIC_RELAXED) || kick_data_fd() < 0)
+		return;
+	__atomic_store_n(&ep->kicked, true, __ATOMIC_RELEASE);
+	kernel_epoll_ctl(ep->epfd, EPOLL_CTL_ADD, kick_fd, &mark);
+}
+
+/* Takes the mark out of the events; true if it was there, and then out of the set when the last waiter has seen it. */
+static bool swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *n)
+{
+	int kept = 0;
+
+	if (!__atomic_load_n(&ep->kicked, __ATOMIC_ACQUIRE))
+		return false;
+	for (int i = 0; i < *n; i++)
+		if (events[i].data.ptr != &kick_mark)
+			events[kept++] = events[i];
+	*n = kept;
+	if (__atomic_load_n(&ep->in_kernel, __ATOMIC_ACQUIRE) == 0) {
+		__atomic_store_n(&ep->kicked, false, __ATOMIC_RELEASE);
+		kernel_epoll_ctl(ep->epfd, EPOLL_CTL_DEL, kick_fd, NULL);
+	}
+	return true;
+}
+
 static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 			 const sigset_t *mask)
 {
-	int n = real.epoll_pwait(epfd, events, max, 0, mask);
+	int n = kernel_epoll_now(epfd, events, max, mask);
 
 	if (n < 0)
-		return -errno;
+		return n;
+	swallow_kick(ep, events, &n);
 	spend_oneshots(ep, events, n);
 	return n;
 }
@@ -217,6 +266,11 @@ bool epoll_readable(struct epoll_set *ep)
 	return yes;
 }
 
+static void release_set(void *arg)
+{
+	epoll_put(arg);
+}
+
 static bool child_ready(struct epoll_set *ep)
 {
 	struct epoll_item *it;
@@ -244,7 +298,8 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 	/* With sets inside, any of their sockets may end the wait: be woken for all. */
 	struct wait_target target = { .set = ep->children ? NULL : ep,
 				      .ready = set_ready,
-				      .arg = ep };
+				      .arg = ep,
+				      .release = release_set };
 	struct pollfd pfd[1 + WAIT_EXTRA];
 	bool last = deadline == 0;
 	int n;
@@ -252,7 +307,9 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 	for (;;) {
 		epoll_activate(ep);
 		stack_tick();
-		stack_poll();
+		target.kernel_only = !epoll_is_fast(ep);
+		if (!target.kernel_only)
+			stack_poll();
 		n = gather(ep, epfd, events, max, mask);
 		if (n || last)
 			return n;
@@ -264,4 +321,32 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 		if (n == WAIT_KERNEL)
 			ep->kernel_due = 0;
 	}
+}
+
+static struct timespec until(uint64_t deadline)
+{
+	uint64_t now = clock_ns(), left = deadline > now ? deadline - now : 0;
+
+	return (struct timespec){ (time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC) };
+}
+
+int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		      uint64_t deadline, const sigset_t *mask)
+{
+	struct timespec ts = until(deadline);
+	bool kicked;
+	int n;
+
+	__atomic_add_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
+	/* Cancelled in there, the thread leaves the count too high: kicks for nobody, which the next one takes out. */
+	n = epoll_is_fast(ep) ? 0
+			      : real.epoll_pwait2(epfd, events, max,
+						  deadline == WAIT_FOREVER ? NULL : &ts, mask);
+	if (n < 0)
+		n = -errno;
+	__atomic_sub_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
+	kicked = n > 0 && swallow_kick(ep, events, &n);
+	if (n == 0 && (kicked || epoll_is_fast(ep)))
+		return epoll_wait_set(ep, epfd, events, max, deadline, mask);
+	return n;
 }

@@ -7,18 +7,30 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/kernel.h"
 #include "stack/epoll.h"
 #include "stack/sock.h"
 
 struct file **fdtable_page[FDTABLE_PAGES];
 unsigned fdtable_used;
 
+static int owner;
+
+void fdtable_set_owner(void)
+{
+	owner = kernel_getpid();
+}
+
+static bool is_foreign(void)
+{
+	return kernel_getpid() != owner;
+}
+
 void file_destroy(struct file *f)
 {
 	if (f->kind == FILE_SOCK)
 		sock_destroy((struct sock *)f);
-	else
+	else if (f->kind == FILE_EPOLL)
 		epoll_destroy((struct epoll_set *)f);
 }
 
@@ -44,6 +56,8 @@ static struct file **page_of(unsigned fd)
 static void forget(struct file *f)
 {
 	__atomic_sub_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
+	if (__atomic_sub_fetch(&f->slots, 1, __ATOMIC_ACQ_REL) == 0 && f->kind == FILE_SOCK)
+		sock_closed((struct sock *)f);
 	file_put(f);
 }
 
@@ -51,12 +65,13 @@ bool fdtable_set(int fd, struct file *f)
 {
 	struct file **page, *old;
 
-	if ((unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
+	if ((unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES || is_foreign())
 		return false;
 	page = page_of((unsigned)fd);
 	if (!page)
 		return false;
 	file_hold(f);
+	__atomic_add_fetch(&f->slots, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&fdtable_used, 1, __ATOMIC_RELAXED);
 	old = __atomic_exchange_n(&page[(unsigned)fd % FDTABLE_PAGE], f, __ATOMIC_ACQ_REL);
 	if (old)
@@ -68,7 +83,7 @@ void fdtable_clear(int fd)
 {
 	struct file *old;
 
-	if (!fdtable_peek(fd))
+	if (!fdtable_peek(fd) || is_foreign())
 		return;
 	old = __atomic_exchange_n(&fdtable_page[fd / FDTABLE_PAGE][fd % FDTABLE_PAGE], NULL,
 				  __ATOMIC_ACQ_REL);
@@ -80,6 +95,8 @@ void fdtable_clear_range(unsigned first, unsigned last)
 {
 	if (last >= FDTABLE_PAGE * FDTABLE_PAGES)
 		last = FDTABLE_PAGE * FDTABLE_PAGES - 1;
+	if (is_foreign())
+		return;
 	for (unsigned fd = first; fdtable_used && fd <= last; fd++) {
 		if (!fdtable_page[fd / FDTABLE_PAGE])
 			fd |= FDTABLE_PAGE - 1; /* nothing on this page */
@@ -94,10 +111,13 @@ void fdtable_dup(int from, int to)
 
 	if (from == to)
 		return;
-	if (f)
-		fdtable_set(to, f);
-	else
+	if (!f || !file_hold_live(f)) {
 		fdtable_clear(to);
+		return;
+	}
+	if (!fdtable_set(to, f))
+		fdtable_clear(to);
+	file_put(f);
 }
 
 void fdtable_each(void (*fn)(int fd, struct file *f))

@@ -21,7 +21,8 @@ enum file_kind { FILE_SOCK = 1, FILE_EPOLL };
 /* What every kind begins with. */
 struct file {
 	int kind;
-	int refs; /* table slots plus calls in progress */
+	int refs;  /* table slots plus calls in progress */
+	int slots; /* of the table: 0 once the program has closed it everywhere */
 };
 
 struct sock;
@@ -36,6 +37,23 @@ static inline void file_hold(struct file *f)
 		f->refs++;
 	else
 		__atomic_add_fetch(&f->refs, 1, __ATOMIC_ACQUIRE);
+}
+
+/* A reference from a pointer that may be stale: false if the object is gone already. */
+static inline bool file_hold_live(struct file *f)
+{
+	int n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+
+	if (__libc_single_threaded) {
+		f->refs += n != 0;
+		return n != 0;
+	}
+	do {
+		if (n == 0)
+			return false;
+	} while (!__atomic_compare_exchange_n(&f->refs, &n, n + 1, true, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+	return true;
 }
 
 /* Destroys the object with its last reference. */
@@ -68,10 +86,9 @@ static inline struct file *fdtable_get(int fd, enum file_kind kind)
 {
 	struct file *f = fdtable_peek(fd);
 
-	if (__builtin_expect(!f, 1) || f->kind != (int)kind)
+	if (__builtin_expect(!f, 1) || f->kind != (int)kind || !file_hold_live(f))
 		return NULL;
-	file_hold(f);
-	if (__builtin_expect(fdtable_peek(fd) == f, 1))
+	if (__builtin_expect(fdtable_peek(fd) == f && f->kind == (int)kind, 1))
 		return f;
 	file_put(f);
 	return NULL;
@@ -108,6 +125,12 @@ void fdtable_clear_range(unsigned first, unsigned last);
 
 /* @to now names the same open file as @from. */
 void fdtable_dup(int from, int to);
+
+/*
+ * This process's id. The child of a vfork shares our memory but not our descriptors: what it closes and copies before it
+ * runs another program must not change the table.
+ */
+void fdtable_set_owner(void);
 
 /* Calls @fn for each descriptor that has an object. */
 void fdtable_each(void (*fn)(int fd, struct file *f));

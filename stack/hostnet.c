@@ -233,3 +233,9 @@ unsigned hostnet_links(struct hostnet_link *links, unsigned max)
 	unlock();
 	return n;
 }
+
+void hostnet_forked(void)
+{
+	if (__atomic_load_n(&owner, __ATOMIC_RELAXED))
+		hostnet_reopen();
+}

@@ -70,6 +70,9 @@ void hostnet_close(void);
 /* Forgets everything and opens anew; for the child of a fork. */
 int hostnet_reopen(void);
 
+/* In the child of a fork: opens anew if a thread that did not come along was in the middle of a change. */
+void hostnet_forked(void);
+
 /* Reads waiting notifications without blocking; tables are dumped again when some were lost (ENOBUFS). */
 void hostnet_refresh(void);
 

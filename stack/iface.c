@@ -6,6 +6,7 @@
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/config.h"
 #include "base/fds.h"
@@ -63,7 +64,9 @@ static void open_engines(struct iface *f)
 		if (!e)
 			break;
 		f->engine[f->engines++] = e;
-		stack.engine[stack.engines++] = e;
+		/* Other threads run through the list meanwhile: the element first. */
+		stack.engine[stack.engines] = e;
+		__atomic_store_n(&stack.engines, stack.engines + 1, __ATOMIC_RELEASE);
 	}
 }
 
@@ -89,7 +92,8 @@ static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
 		return NULL;
 	}
 	open_engines(f);
-	stack.iface[stack.ifaces++] = f;
+	stack.iface[stack.ifaces] = f;
+	__atomic_store_n(&stack.ifaces, stack.ifaces + 1, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < locals; i++)
 		f->nic->ops->set_local(f->nic, &local_list[i], true);
 	log_info("%s: %u queue%s, %s", name, f->nic->queue_count,
@@ -105,6 +109,32 @@ static const struct hostnet_link *link_named(unsigned n, const char *name, int i
 		if (name ? strcmp(links[i].name, name) == 0 : links[i].ifindex == ifindex)
 			return &links[i];
 	return NULL;
+}
+
+static void declare_dead(struct iface *f)
+{
+	f->dead = true;
+	for (unsigned i = 0; i < f->engines; i++)
+		f->engine[i]->dead = true;
+	log_warn("%s is gone: its traffic is on the kernel path; restart the program to accelerate another one",
+		 f->nic->ifname);
+}
+
+void ifaces_follow_links(void)
+{
+	unsigned n = hostnet_links(links, HOSTNET_MAX_LINKS);
+
+	for (unsigned i = 0; n && i < stack.ifaces; i++) {
+		struct iface *f = stack.iface[i];
+		const struct hostnet_link *l = link_named(n, NULL, f->nic->ifindex);
+
+		if (f->dead)
+			continue;
+		if (!l)
+			declare_dead(f);
+		else
+			memcpy(f->nic->mac, l->mac, sizeof(f->nic->mac));
+	}
 }
 
 /* Opens one interface if it is not open yet, and adds it to @mask. A failure is remembered in @why. */
@@ -133,9 +163,20 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 			*mask |= 1u << i;
 }
 
+/*
+ * A bridge would only run the program in generic mode, at the cost of everything that it forwards: it is used when named.
+ */
+static bool is_bridge(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", name);
+	return access(path, F_OK) == 0;
+}
+
 static bool routed(const struct hostnet_link *l)
 {
-	return (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
+	return !is_bridge(l->name) && (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
 	       (l->has_v4 || l->has_v6);
 }
 

@@ -299,8 +299,11 @@ int lwip_port_output(struct engine *e, const struct tx_dgram *d, const struct ho
 	struct lwip_port *port = e->port;
 	struct frame_head *head = (struct frame_head *)base;
 	uint8_t *payload = base + TX_HEADERS;
+	/* A signal handler may send in the middle of another engine's burst. */
+	struct lwip_instance *before = lwip_current;
 	ip_addr_t from, to;
 	struct pbuf *p;
+	err_t err;
 
 	gather(payload, d->iov, d->iovcnt, d->len);
 	p = wrap(head, payload, d->len);
@@ -316,8 +319,8 @@ int lwip_port_output(struct engine *e, const struct tx_dgram *d, const struct ho
 	port->tx.ttl = d->ttl;
 	port->tx.tos = d->tos;
 	lwip_current = &e->lwip;
-	if (udp_sendto_if_src(&port->tx, p, &to, lwip_ntohs(d->destination_port), &port->nif,
-			      &from) != ERR_OK)
-		return -EINVAL;
-	return 0;
+	err = udp_sendto_if_src(&port->tx, p, &to, lwip_ntohs(d->destination_port), &port->nif,
+				&from);
+	lwip_current = before;
+	return err == ERR_OK ? 0 : -EINVAL;
 }

@@ -10,8 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
-#include "base/real.h"
+#include "base/kernel.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
@@ -89,8 +88,10 @@ static bool poller_init(struct poller *p, nfds_t n)
 	return true;
 }
 
-static void poller_end(struct poller *p)
+static void poller_end(void *arg)
 {
+	struct poller *p = arg;
+
 	for (nfds_t i = 0; i < p->n; i++)
 		if (p->file[i])
 			file_put(p->file[i]);
@@ -145,15 +146,14 @@ static int combine(struct poller *p)
 /* With something ready no signal is let in: the kernel does not say EINTR then. */
 static int poll_once(struct poller *p, const sigset_t *mask)
 {
-	static const struct timespec zero;
-	int r = real.ppoll(p->fds, p->n, &zero, any_ready(p) ? NULL : mask);
+	int r = kernel_ppoll(p->fds, p->n, (struct timespec){ 0, 0 }, any_ready(p) ? NULL : mask);
 
-	return r < 0 ? -errno : combine(p);
+	return r < 0 ? r : combine(p);
 }
 
 static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 {
-	struct wait_target target = { .ready = any_ready, .arg = p };
+	struct wait_target target = { .ready = any_ready, .arg = p, .release = poller_end };
 	int r;
 
 	for (;;) {

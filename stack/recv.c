@@ -15,7 +15,9 @@
 #include <sys/time.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/real.h"
+#include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
@@ -50,11 +52,10 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 
 	if (!names(fd, s))
 		return -EAGAIN;
-	r = real.recvmsg(fd, msg, flags | MSG_DONTWAIT);
-
+	r = kernel_recvmsg(fd, msg, flags | MSG_DONTWAIT);
 	s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
 	if (r < 0)
-		return -errno;
+		return r;
 	s->last_stamp = 0;
 	count_shadow(s, r);
 	return r;
@@ -82,19 +83,32 @@ static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *ms
 	return flags & MSG_TRUNC ? (ssize_t)d->len : copied;
 }
 
+/* It stays where it is: taken off and put back, it would be missed by others who look in between. */
+static ssize_t peek_queue(struct sock *s, struct msghdr *msg, int flags)
+{
+	ssize_t r = -EAGAIN;
+
+	if (!lock_acquire(&s->lock))
+		return r;
+	if (s->head)
+		r = copy_out(s, s->head, msg, flags);
+	lock_release(&s->lock);
+	return r;
+}
+
 /* One datagram of our queue; -EAGAIN: another reader was faster. */
 static ssize_t from_queue(struct sock *s, struct msghdr *msg, int flags)
 {
-	struct dgram *d = queue_take(s, 1);
+	struct dgram *d;
 	ssize_t r;
 
+	if (flags & MSG_PEEK)
+		return peek_queue(s, msg, flags);
+	d = queue_take(s, 1);
 	if (!d)
 		return -EAGAIN;
 	r = copy_out(s, d, msg, flags);
-	if ((flags & MSG_PEEK))
-		queue_untake(s, d);
-	else
-		queue_free(d);
+	queue_free(d);
 	return r;
 }
 
@@ -123,10 +137,10 @@ static uint64_t wait_until(const struct sock *s, int fd, int flags)
 
 	if ((flags & MSG_DONTWAIT) || s->timeout_zero)
 		return 0;
-	fl = real.fcntl(fd, F_GETFL);
+	fl = kernel_fcntl(fd, F_GETFL, 0);
 	if (fl < 0 || (fl & O_NONBLOCK))
 		return 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
+	if (kernel_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
 		return WAIT_FOREVER;
 	return wait_deadline((uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC);
 }
@@ -136,34 +150,72 @@ static bool readable(void *arg)
 	return sock_readable(arg);
 }
 
-/* Until something may be there on either side. 0; 1: shut down for reading; -EAGAIN: time is up; -EINTR. */
-static int wait_for_datagram(struct sock *s, int fd, uint64_t deadline)
+static void release(void *arg)
 {
-	struct wait_target target = { .sock = s, .ready = readable, .arg = s };
-	struct pollfd pfd[1 + WAIT_EXTRA];
+	sock_put(arg);
+}
+
+/* What a blocking receive remembers from one sleep to the next. */
+struct waiting {
+	uint64_t deadline;
+	unsigned blind_ms; /* the shadow has an error that reading does not take away: sleep without it for so long */
+};
+
+#define BLIND_MAX_MS 64
+
+/*
+ * Until something may be there on either side. 0; 1: shut down for reading; -EAGAIN: time is up; -EINTR; -ERESTART: interrupted, to be
+ * begun again from the top.
+ */
+static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
+{
+	struct wait_target target = { .sock = s, .ready = readable, .arg = s, .release = release };
+	bool blind = w->blind_ms || !names(fd, s);
+	struct pollfd pfd[1 + WAIT_EXTRA] = { { .fd = blind ? -1 : fd,
+						.events = POLLIN | POLLRDHUP } };
+	uint64_t until = w->deadline;
 	int r;
 
-	do {
-		pfd[0] = (struct pollfd){ .fd = names(fd, s) ? fd : -1,
-					  .events = POLLIN | POLLRDHUP };
-		r = wait_for(&target, pfd, 1, deadline, NULL);
-		/* With a timeout the kernel does not restart either (net/core/sock.c sock_intr_errno()). */
-		if (r != -EINTR || deadline != WAIT_FOREVER || !wait_restarts())
-			break;
-		/* A restarted call finds what the number names now. */
-		if (!names(fd, s))
-			return -ENOTSOCK;
-	} while (true);
+	if (w->blind_ms && wait_deadline(w->blind_ms * NSEC_PER_MSEC) < until)
+		until = wait_deadline(w->blind_ms * NSEC_PER_MSEC);
+	r = wait_for(&target, pfd, 1, until, NULL);
+	/* With a timeout the kernel does not restart either (net/core/sock.c sock_intr_errno()). */
+	if (r == -EINTR)
+		return w->deadline == WAIT_FOREVER && wait_restarts() ? -ERESTART : -EINTR;
 	if (r < 0)
 		return r;
-	/* poll() looks its descriptors up again when a signal wakes it: it may answer for the new file instead. */
-	if (r == WAIT_KERNEL && pfd[0].revents != POLLNVAL && !names(fd, s))
-		return -ENOTSOCK;
-	if (r == WAIT_KERNEL)
-		s->shadow_due = 0;
+	/* poll() looks its descriptors up again when a signal wakes it: it may answer for another file now. */
+	if (r == WAIT_KERNEL && !(pfd[0].revents & POLLNVAL) && !names(fd, s))
+		return -ERESTART;
+	s->shadow_due = r == WAIT_READY ? clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us : 0;
+	w->blind_ms = 0;
+	if (r == WAIT_KERNEL && !(pfd[0].revents & (POLLIN | POLLRDHUP)))
+		w->blind_ms = 1;
 	if (r == WAIT_KERNEL && (pfd[0].revents & POLLRDHUP))
 		return 1;
-	return r == WAIT_TIMEOUT ? -EAGAIN : 0;
+	return w->deadline != WAIT_FOREVER && clock_ns() >= w->deadline ? -EAGAIN : 0;
+}
+
+static ssize_t wait_and_take(struct sock *s, int fd, struct msghdr *msg, int flags, uint64_t deadline)
+{
+	struct waiting w = { .deadline = deadline };
+	unsigned blind = 0;
+	ssize_t r;
+	int err;
+
+	do {
+		err = wait_for_datagram(s, fd, &w);
+		if (err < 0 && err != -EAGAIN)
+			return err;
+		r = take_now(s, fd, msg, flags);
+		/* Nothing more will come: the kernel ends such a call at once, a non-blocking one it does not. */
+		if (err == 1 && r == -EAGAIN)
+			return kernel_recvmsg(fd, msg, flags);
+		/* POLLERR that stays (IP_RECVERR, the error queue is not read) must not turn into a busy loop. */
+		blind = w.blind_ms ? (blind < BLIND_MAX_MS ? blind * 2 + 1 : blind) : 0;
+		w.blind_ms = blind;
+	} while (r == -EAGAIN && err != -EAGAIN);
+	return r;
 }
 
 /* One datagram, waiting for it unless @flags or the socket say no. */
@@ -177,23 +229,10 @@ static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 		return r;
 	}
 	r = take_now(s, fd, msg, flags);
-
 	if (r != -EAGAIN)
 		return r;
 	deadline = wait_until(s, fd, flags);
-	while (r == -EAGAIN && deadline) {
-		int err = wait_for_datagram(s, fd, deadline);
-
-		if (err < 0)
-			return err;
-		r = take_now(s, fd, msg, flags);
-		/* Nothing more will come: the kernel ends such a call at once, a non-blocking one it does not. */
-		if (err && r == -EAGAIN) {
-			r = real.recvmsg(fd, msg, flags);
-			return r < 0 ? -errno : r;
-		}
-	}
-	return r;
+	return deadline ? wait_and_take(s, fd, msg, flags, deadline) : r;
 }
 
 /* A call that the kernel would refuse at once, or that it alone understands. */
@@ -207,14 +246,10 @@ static bool is_kernels(const struct msghdr *msg, int flags)
 
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	ssize_t r;
-
 	if (!usermem_readable(msg, sizeof(*msg)))
 		return -EFAULT;
-	if (is_kernels(msg, flags)) {
-		r = real.recvmsg(fd, msg, flags);
-		return r < 0 ? -errno : r;
-	}
+	if (is_kernels(msg, flags))
+		return kernel_recvmsg(fd, msg, flags);
 	sock_activate(s);
 	stack_tick();
 	return receive(s, fd, msg, flags);
@@ -240,10 +275,10 @@ ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n)
 /* Copies a chain out into consecutive messages. Returns how many; what is left of the chain is put back. */
 static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, int flags, int *err)
 {
-	struct dgram *d = chain, *prev = NULL;
+	struct dgram *d = chain;
 	int n = 0;
 
-	for (; d; prev = d, d = d->next, n++) {
+	for (; d; d = d->next, n++) {
 		ssize_t r;
 
 		if (d->next)
@@ -258,8 +293,9 @@ static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, 
 	if (d) { /* the one that failed is lost, as in the kernel; those behind it are not */
 		queue_untake(s, d->next);
 		d->next = NULL;
+		epoll_sock_changed(s);
+		wait_wake_sock(s);
 	}
-	(void)prev;
 	queue_free(chain);
 	return n;
 }
@@ -277,10 +313,13 @@ static bool plain_messages(const struct mmsghdr *vec, unsigned n, int flags)
 /* As many as our queue has, in one go: one lock for the queue, one for the frames. */
 static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int flags, int *err)
 {
-	unsigned max = n < BATCH ? n : BATCH;
+	unsigned max = n < BATCH ? n : BATCH, there;
 
 	if (!sock_readable(s))
 		stack_poll();
+	there = __atomic_load_n(&s->count, __ATOMIC_RELAXED);
+	if (there && there < max)
+		max = there;
 	if (!sock_readable(s) || clock_ticks() >= s->shadow_due || (flags & MSG_PEEK) ||
 	    !plain_messages(vec, max, flags))
 		return 0;
@@ -307,7 +346,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 	if (err)
 		return err;
 	while (done < n) {
-		got = receive_batch(s, vec + done, n - done, flags, &err);
+		/* With a timeout the time is looked at after each message: one at a time. */
+		got = receive_batch(s, vec + done, deadline == WAIT_FOREVER ? n - done : 1, flags, &err);
 		done += (unsigned)got;
 		if (err)
 			break;
@@ -324,7 +364,7 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 		if (time_is_up(deadline))
 			break;
 	}
-	if (done && err && err != -EAGAIN)
+	if (done && err && err != -EAGAIN && err != -EINTR && err != -ERESTART)
 		s->deferred_error = err;
 	return done ? (int)done : err;
 }

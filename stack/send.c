@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/real.h"
 #include "stack/lwip_port.h"
 #include "stack/sendcmsg.h"
@@ -38,10 +39,10 @@ struct route {
 static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, int flags,
 			      enum stats_counter why)
 {
-	ssize_t r = real.sendmsg(fd, msg, flags);
+	ssize_t r = kernel_sendmsg(fd, msg, flags);
 
 	if (r < 0)
-		return -errno;
+		return r;
 	s->corked = flags & MSG_MORE;
 	stats_add(why, 1);
 	stats_add(STAT_tx_shadow, 1);
@@ -62,7 +63,7 @@ static int pending_error(struct sock *s, int fd)
 	if (!s->errors_due || now < s->error_due)
 		return 0;
 	s->error_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 ? -err : 0;
+	return kernel_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 ? -err : 0;
 }
 
 static bool total_length(const struct msghdr *msg, uint32_t *total)
@@ -162,7 +163,8 @@ static enum hostnet_verdict look_up(struct sock *s, struct route *r)
 		generation = __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE);
 		v = hostnet_lookup(&r->d.destination, &r->d.source, (int)r->scope, &r->hop);
 		r->iface = v == HOSTNET_OK ? stack_iface(r->hop.ifindex) : NULL;
-		if (!r->scope) {
+		/* "Odd" may also mean that the tables were busy: ask again next time. */
+		if (!r->scope && v != HOSTNET_ODD_ROUTE) {
 			s->tx_to = r->d.destination;
 			s->tx_from = r->d.source;
 			s->tx_verdict = (int)v;
@@ -279,16 +281,19 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 
 /*
  * The fast part of a vector: frames of consecutive messages go to the ring under one lock, with one kick at the end.
- * Returns how many; the message after them is the kernel's to send.
+ * Returns how many. @why: STAT_COUNT, or why the message after them is the kernel's to send.
  */
-static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int flags)
+static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int flags,
+			   enum stats_counter *why)
 {
 	struct engine *e = NULL;
 	struct route r;
 	unsigned i;
 
+	*why = STAT_COUNT;
 	for (i = 0; i < n; i++) {
-		if (decide(s, &vec[i].msg_hdr, flags, &r) != STAT_COUNT)
+		*why = decide(s, &vec[i].msg_hdr, flags, &r);
+		if (*why != STAT_COUNT)
 			break;
 		if (e && e->iface != r.iface)
 			break;
@@ -314,6 +319,7 @@ static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int 
 
 int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
+	enum stats_counter why;
 	unsigned done = 0;
 	ssize_t r;
 
@@ -329,10 +335,12 @@ int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	if (r)
 		return (int)r;
 	while (done < n) {
-		done += send_burst(s, vec + done, n - done, flags);
+		done += send_burst(s, vec + done, n - done, flags, &why);
 		if (done == n)
 			break;
-		r = sock_sendmsg(s, fd, &vec[done].msg_hdr, flags);
+		r = why == STAT_COUNT
+			    ? sock_sendmsg(s, fd, &vec[done].msg_hdr, flags)
+			    : through_shadow(s, fd, &vec[done].msg_hdr, flags, why);
 		if (r < 0)
 			return done ? (int)done : (int)r;
 		vec[done++].msg_len = (unsigned)r;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ void sock_created(int fd, int domain, int type, int protocol)
 	s = slab_get(&slab);
 	if (!s)
 		return;
-	memset(s, 0, sizeof(*s));
+	/* Not the reference count: a stale pointer's holder may still be looking at it. */
+	memset((char *)s + offsetof(struct sock, slots), 0, sizeof(*s) - offsetof(struct sock, slots));
 	s->kind = FILE_SOCK;
 	s->family = (uint8_t)domain;
 	s->fd = fd;
@@ -88,16 +90,52 @@ static void link_sock(struct sock *s)
 	stack_exclusive_end();
 }
 
+/* Those that sock_closed() could not take out, each with a reference of its own. */
+static struct sock *graveyard;
+
+static void bury(struct sock *s)
+{
+	unsteer(s);
+	unlink_sock(s);
+	s->state = SOCK_IDLE;
+	if (s->stats && !stack.borrowed)
+		stats_socket_put(s->stats);
+}
+
+void sock_closed(struct sock *s)
+{
+	if (!s->stats)
+		return;
+	if (lock_acquire(&stack.lock)) {
+		bury(s);
+		lock_release(&stack.lock);
+		return;
+	}
+	/* A signal handler closed it and had interrupted the lock's owner. */
+	file_hold((struct file *)s);
+	s->free_link = __atomic_load_n(&graveyard, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&graveyard, (struct sock **)&s->free_link, s, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+void sock_reap(void)
+{
+	struct sock *s, *next;
+
+	if (!graveyard)
+		return;
+	for (s = __atomic_exchange_n(&graveyard, NULL, __ATOMIC_ACQUIRE); s; s = next) {
+		next = s->free_link;
+		bury(s);
+		sock_put(s);
+	}
+}
+
 void sock_destroy(struct sock *s)
 {
 	epoll_sock_gone(s);
-	if (s->stats && lock_acquire(&stack.lock)) {
-		unsteer(s);
-		unlink_sock(s);
-		queue_flush(s);
-		stats_socket_put(s->stats);
-		lock_release(&stack.lock);
-	}
+	queue_flush(s);
 	s->kind = 0;
 	slab_put(&slab, s);
 }
@@ -124,6 +162,7 @@ static void refuse(struct sock *s, const char *why)
 	snprintf(s->stats->why, sizeof(s->stats->why), "%s", why);
 	stats_add(STAT_sockets_refused, 1);
 	set_state(s, SOCK_KERNEL);
+	unlink_sock(s);
 	log_warn("%s stays on the kernel path: %s",
 		 sockname_text(local, &s->local, s->local_port, s->family), why);
 }
@@ -145,6 +184,28 @@ void sock_refuse(struct sock *s, const char *format, ...)
 
 #define SHARED                                                                                     \
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
+
+/* The group that sock_refuse_group() is at; stack.lock held. */
+static const struct sock *group;
+
+static void refuse_member(int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+
+	(void)fd;
+	if (f->kind == FILE_SOCK && s->local_port == group->local_port && s->family == group->family &&
+	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+		refuse(s, "SO_ATTACH_REUSEPORT_*BPF is set, which only the kernel can honour");
+}
+
+void sock_refuse_group(struct sock *s)
+{
+	if (!lock_acquire(&stack.lock))
+		return;
+	group = s;
+	fdtable_each(refuse_member);
+	lock_release(&stack.lock);
+}
 
 static struct nic_flow rule_of(const struct sock *s)
 {
@@ -287,6 +348,18 @@ static void move(struct sock *s, const struct sockname *now)
 		stack_exclusive_end();
 }
 
+/* Another local address may mean another interface. */
+static void reroute(struct sock *s)
+{
+	char why[NIC_WHY_LEN];
+
+	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
+	if (s->ifaces)
+		resteer(s);
+	else
+		refuse(s, why);
+}
+
 static bool moved(const struct sock *s, const struct sockname *now)
 {
 	return !ipaddr_equal(&s->local, &now->local) || !ipaddr_equal(&s->remote, &now->remote) ||
@@ -307,7 +380,7 @@ int sock_bound(struct sock *s, int fd)
 	    config_chosen(&now.local, ntohs(now.local_port))) {
 		err = prepare(s, fd);
 	} else if (s->state == SOCK_ACTIVE && now.local_port) {
-		resteer(s);
+		reroute(s);
 	} else if (!now.local_port && s->state != SOCK_IDLE) {
 		/* Disconnected and unbound (connect(AF_UNSPEC) on an implicitly bound one). */
 		unsteer(s);

@@ -63,7 +63,7 @@ struct flow;
 struct sock {
 	/* fd table's part: the same in every kind of file. */
 	int kind;                    /* enum file_kind */
-	int refs;
+	int refs, slots;
 
 	uint8_t state;               /* enum sock_state */
 	uint8_t family;              /* AF_INET or AF_INET6 */
@@ -81,7 +81,6 @@ struct sock {
 	bool watched;                /* in an epoll set */
 	bool shared;                 /* a fork has happened since it was made: another process may have it */
 	bool in_demux;
-	bool on_fed;                 /* on its engine's list of this burst */
 	uint8_t ttl, tos, hops, tclass;
 	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
 	uint32_t want;               /* enum sock_want */
@@ -112,7 +111,6 @@ struct sock {
 	uint64_t confirm_due;        /* ns: when a STALE neighbour is confirmed through the shadow again */
 
 	struct sock *hash_next;      /* demux.c: same bucket */
-	struct sock *fed_next;
 	LIST_HEAD(, epoll_item) items;
 	uint32_t ifaces;             /* bit mask of stack.iface[] that serve it */
 	struct flow *flow;           /* its steering rule, when active */
@@ -123,8 +121,14 @@ struct sock {
 /* A new socket of the program. @fd has just been returned by socket(). Does nothing without memory: kernel path. */
 void sock_created(int fd, int domain, int type, int protocol);
 
-/* Ends it: out of the demultiplexer and all epoll sets, steering off, queue given back. Last reference gone. */
+/* The program has closed its last descriptor: steering off, out of the demultiplexer. Calls may still be in progress. */
+void sock_closed(struct sock *s);
+
+/* The last reference is gone, too. */
 void sock_destroy(struct sock *s);
+
+/* Finishes what sock_closed() could not, called as it was from a signal handler. stack.lock held. */
+void sock_reap(void);
 
 /*
  * After a successful bind(), connect() or implicit bind of @fd: reads the addresses back from the kernel and acts on
@@ -141,6 +145,9 @@ void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
 struct file;
 void sock_yield(int fd, struct file *f);
+
+/* The whole reuseport group of @s: a program of its own chooses among them, which only the kernel can run. */
+void sock_refuse_group(struct sock *s);
 
 /* Switches steering on if it is not yet (R7). Called by every wait and receive. */
 void sock_activate_slow(struct sock *s);
@@ -167,7 +174,7 @@ static inline bool sock_readable(const struct sock *s)
 void queue_put(struct sock *s, struct dgram *d, bool aside);
 /* Takes up to @max datagrams off as a chain, or NULL. */
 struct dgram *queue_take(struct sock *s, unsigned max);
-/* Puts a chain (last element @last) back in front, for datagrams that were not read after all. */
+/* Puts a chain back in front, for datagrams that were not read after all. */
 void queue_untake(struct sock *s, struct dgram *first);
 /* Frees a chain of consumed datagrams. */
 void queue_free(struct dgram *chain);

@@ -133,6 +133,8 @@ static void read_timestamping(struct sock *s, int fd)
 	s->stamping_flags = value.flags;
 	if (value.flags & SOF_TIMESTAMPING_SOFTWARE)
 		s->want |= WANT_TIMESTAMPING;
+	if (value.flags && get_int(fd, SOL_SOCKET, OPT_TIMESTAMPING_NEW, 0))
+		s->want |= WANT_TIME_NEW;
 	if (value.flags & ~ours)
 		s->tx_plain = false;
 }

@@ -14,6 +14,7 @@
 #include "base/config.h"
 #include "base/fds.h"
 #include "base/log.h"
+#include "base/slab.h"
 #include "base/stats.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
@@ -37,8 +38,6 @@ static struct family {
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
 
-/* This process is a fork's child that still uses its parent's counters and netlink socket. */
-static bool reopen_due;
 
 static int map_family(void)
 {
@@ -88,6 +87,21 @@ static void renew_lease(uint64_t until)
 			stack.iface[i]->nic->ops->set_lease(stack.iface[i]->nic, until);
 }
 
+/*
+ * Links that went away, or changed their address: AF_XDP itself says nothing about that. The kernel has a removed
+ * interface's traffic anyway, but its queues must not be polled for ever.
+ */
+static void follow_links(void)
+{
+	static uint32_t seen;
+	uint32_t now = __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE);
+
+	if (now == seen)
+		return;
+	seen = now;
+	ifaces_follow_links();
+}
+
 static void publish(void)
 {
 	for (unsigned i = 0; i < stack.engines; i++) {
@@ -122,7 +136,9 @@ void stack_tick_slow(uint64_t now)
 		renew_lease(clock_ns() + LEASE_NS);
 	if (!lock_try(&stack.lock))
 		return;
+	sock_reap();
 	hostnet_refresh();
+	follow_links();
 	if (now >= publish_due) {
 		publish_due = now + 10 * STACK_TICK_US * clock_ticks_per_us;
 		publish();
@@ -138,12 +154,20 @@ static bool is_gone(int pid)
 /* What the child of a fork put off (stack_forked()). */
 static void take_over(void)
 {
-	if (!reopen_due)
+	if (!stack.borrowed)
 		return;
 	stack.engines = engines_open;
-	reopen_due = false;
+	stack.borrowed = false;
 	stats_reopen();
 	hostnet_reopen();
+}
+
+/* Somebody else's rings: not even to be looked at. */
+static void keep_off(void)
+{
+	if (stack.engines)
+		engines_open = stack.engines;
+	stack.engines = 0;
 }
 
 bool stack_claim(void)
@@ -152,13 +176,17 @@ bool stack_claim(void)
 
 	if (stack.owner)
 		return true;
-	if (owner && owner != me && !is_gone(owner))
+	if (owner && owner != me && !is_gone(owner)) {
+		keep_off();
 		return false;
+	}
 	stack.owner = owner == me || __atomic_compare_exchange_n(&family->owner, &owner, me, false,
 								 __ATOMIC_ACQ_REL,
 								 __ATOMIC_ACQUIRE);
 	if (stack.owner)
 		take_over();
+	else
+		keep_off();
 	return stack.owner;
 }
 
@@ -210,6 +238,7 @@ static void mark_shared(int fd, struct file *f)
 void stack_fork_prepare(void)
 {
 	fork_locked = lock_acquire(&stack.lock);
+	epoll_fork_prepare();
 	fork_exclusive = stack_exclusive_begin();
 }
 
@@ -217,6 +246,7 @@ void stack_fork_parent(void)
 {
 	if (fork_exclusive)
 		stack_exclusive_end();
+	epoll_fork_parent();
 	if (stack.ready)
 		fdtable_each(mark_shared);
 	if (fork_locked)
@@ -254,6 +284,9 @@ static void back_to_prepared(int fd, struct file *f)
 void stack_forked(void)
 {
 	lock_forget_tid();
+	fdtable_set_owner();
+	slab_forked();
+	hostnet_forked();
 	lock_reset(&stack.lock);
 	for (unsigned i = 0; i < stack.engines; i++)
 		lock_reset(&stack.engine[i]->lock);
@@ -264,7 +297,7 @@ void stack_forked(void)
 	fdtable_each(forget_queue);
 	stack.owner = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
-	reopen_due = true;
+	stack.borrowed = true;
 	fdtable_each(mark_shared);
 	engines_open = stack.engines ? stack.engines : engines_open;
 	if (family->owner) {

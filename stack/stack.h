@@ -44,6 +44,7 @@ struct stack {
 	unsigned stamp_wanted;   /* sockets that want receive timestamps */
 	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due */
 	bool owner;              /* this process drives the queues (R8) */
+	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
 extern struct stack stack;
@@ -59,6 +60,9 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 
 /* A local address came or went: tells all interfaces. stack.lock held. */
 void local_address(const struct ipaddr *addr, bool on);
+
+/* After a change of links: marks interfaces dead that are gone, takes over new MAC addresses. stack.lock held. */
+void ifaces_follow_links(void);
 
 /* The open interface with this index, or NULL. */
 struct iface *stack_iface(int ifindex);
@@ -88,9 +92,9 @@ static inline uint64_t stack_tick(void)
 /* Drains one burst of each engine that nobody else is draining. Returns how many frames came. */
 static inline unsigned stack_poll(void)
 {
-	unsigned n = 0;
+	unsigned n = 0, engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
 
-	for (unsigned i = 0; i < stack.engines; i++)
+	for (unsigned i = 0; i < engines; i++)
 		n += engine_poll(stack.engine[i]);
 	return n;
 }

@@ -78,7 +78,7 @@ static bool try_pages(uintptr_t p, size_t len, uintptr_t *table, bool write)
 			continue;
 		if (!(write ? page_writable(at) : page_readable(at)))
 			return false;
-		table[page % USERMEM_SLOTS] = page + 1;
+		table[usermem_slot(page)] = page + 1;
 	}
 	return true;
 }

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define USERMEM_SLOTS 64
+#define USERMEM_BITS 7
+#define USERMEM_SLOTS (1 << USERMEM_BITS)
 #define USERMEM_SHIFT 12
 
 struct usermem_cache {
@@ -30,9 +31,15 @@ int usermem_init(void);
 bool usermem_try_write(void *p, size_t len);
 bool usermem_try_read(const void *p, size_t len);
 
+/* Buffers come in arrays with large strides: neighbouring slots must not depend on low bits alone. */
+static inline uintptr_t usermem_slot(uintptr_t page)
+{
+	return (page * (uintptr_t)0x9e3779b97f4a7c15ull) >> (8 * sizeof(page) - USERMEM_BITS);
+}
+
 static inline bool usermem_page_known(const uintptr_t *table, uintptr_t page)
 {
-	return table[page % USERMEM_SLOTS] == page + 1;
+	return table[usermem_slot(page)] == page + 1;
 }
 
 /*

@@ -4,6 +4,7 @@
 #include "stack/wait.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/single_threaded.h>
@@ -13,8 +14,8 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/fds.h"
+#include "base/kernel.h"
 #include "base/log.h"
-#include "base/rawcall.h"
 #include "base/real.h"
 #include "base/slab.h"
 #include "base/stats.h"
@@ -134,7 +135,9 @@ void wait_wake_set(const struct epoll_set *set)
 /* Adds the queues to the descriptors to poll; -1: one of them has frames already. */
 static int add_engines(struct pollfd *fds, unsigned n)
 {
-	for (unsigned i = 0; i < stack.engines; i++) {
+	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < engines; i++) {
 		struct engine *e = stack.engine[i];
 
 		if (e->dead)
@@ -173,15 +176,44 @@ static bool kernel_event(const struct pollfd *fds, unsigned n)
 	return false;
 }
 
+/* A thread that sleeps, for the case that it is cancelled there. */
+struct asleep {
+	struct sleeper *sleeper;
+	const struct wait_target *target;
+};
+
+static void cancelled(void *arg)
+{
+	struct asleep *a = arg;
+
+	sleeper_put(a->sleeper);
+	if (a->target->release)
+		a->target->release(a->target->arg);
+}
+
+static int cancellable_ppoll(struct asleep *a, struct pollfd *fds, nfds_t n,
+			     const struct timespec *ts, const sigset_t *mask)
+{
+	int r;
+
+	pthread_cleanup_push(cancelled, a);
+	r = real.ppoll(fds, n, ts, mask);
+	if (r < 0)
+		r = -errno;
+	pthread_cleanup_pop(0);
+	return r;
+}
+
 /* One sleep of at most a slice. WAIT_TIMEOUT also when the slice is over. */
 static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t ns,
 		      const sigset_t *mask)
 {
 	struct sleeper *w = __libc_single_threaded ? NULL : sleeper_get(t);
+	struct asleep a = { w, t };
 	struct timespec ts;
-	int all, err, r = 0;
+	int all, r;
 
-	all = add_engines(fds, n);
+	all = t->kernel_only ? (int)n : add_engines(fds, n);
 	/* Pairs with the one in wake_matching(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (all < 0 || t->ready(t->arg)) {
@@ -194,13 +226,10 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 		ns = BLIND_SLICE_NS;
 	ts = (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 	stats_add(STAT_sleeps, 1);
-	r = real.ppoll(fds, (nfds_t)all + (w && w->fd >= 0), &ts, mask);
-	err = errno;
+	r = cancellable_ppoll(&a, fds, (nfds_t)all + (w && w->fd >= 0), &ts, mask);
 	sleeper_put(w);
-	if (r < 0)
-		return -err;
-	if (r == 0)
-		return WAIT_TIMEOUT;
+	if (r <= 0)
+		return r;
 	bury_dead(fds, n, (unsigned)all);
 	stats_add(STAT_wake_ups, 1);
 	return kernel_event(fds, n) ? WAIT_KERNEL : WAIT_READY;
@@ -209,10 +238,9 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 /* Looks at the kernel's side and for signals, without waiting. */
 static int glance(struct pollfd *fds, unsigned n, const sigset_t *mask)
 {
-	static const struct timespec zero;
-	int r = real.ppoll(fds, n, &zero, mask);
+	int r = kernel_ppoll(fds, n, (struct timespec){ 0, 0 }, mask);
 
-	return r < 0 ? -errno : r ? WAIT_KERNEL : WAIT_TIMEOUT;
+	return r > 0 ? WAIT_KERNEL : r;
 }
 
 static int spin(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
@@ -271,7 +299,7 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 	uint64_t now;
 	int r;
 
-	if (config.spin_us && stack.steered) {
+	if (config.spin_us && stack.steered && !t->kernel_only) {
 		r = spin_first(t, fds, n, deadline, mask);
 		if (r != WAIT_TIMEOUT)
 			return r;
@@ -290,12 +318,10 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 /*
  * The kernel restarts an interrupted receive if the handler that ran was installed with SA_RESTART; which one ran
  * cannot be seen from here. With handlers of both kinds installed the answer is "no": a program that
- * has interrupting handlers checks for EINTR.
+ * has interrupting handlers checks for EINTR. With none it was one of libc's own (setuid() in a threaded program).
  */
 bool wait_restarts(void)
 {
-	bool any = false;
-
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction sa;
 
@@ -304,15 +330,13 @@ bool wait_restarts(void)
 			continue;
 		if (!(sa.sa_flags & SA_RESTART))
 			return false;
-		any = true;
 	}
-	return any;
+	return true;
 }
 
 void wait_forked(void)
 {
 	lock_reset(&sleepers_lock);
-	lock_reset(&sleeper_slab.lock);
 	LIST_INIT(&sleepers);
 	sleeping = 0;
 	/* The eventfds are shared with the parent: a wake-up meant for one must not reach the other. */

@@ -29,6 +29,9 @@ struct wait_target {
 	const struct epoll_set *set;
 	bool (*ready)(void *arg); /* has it come? Looked at between polls */
 	void *arg;
+	bool kernel_only;         /* no accelerated socket among them: leave the queues alone */
+	/* Gives the call's references back when the thread is cancelled in its sleep (pthread_cancel(3)). */
+	void (*release)(void *arg);
 };
 
 /* Why a wait ended. Negative: -EINTR. */

@@ -74,6 +74,30 @@ static int check_params(struct nic_params *params, uint32_t frame_size)
 	return 0;
 }
 
+/*
+ * The lease is a time of the host's CLOCK_MONOTONIC, which is what the XDP program can read; in a
+ * time namespace with an offset ours is another one, and steering would never start or never end.
+ */
+static int check_clock(struct xdp_nic *x, struct nic_params *params)
+{
+	FILE *offsets = fopen("/proc/self/timens_offsets", "re");
+	long long sec = 0, nsec = 0;
+	char line[128];
+
+	if (!offsets)
+		return 0; /* a kernel without time namespaces */
+	while (fgets(line, sizeof(line), offsets))
+		if (sscanf(line, "monotonic %lld %lld", &sec, &nsec) == 2)
+			break;
+	fclose(offsets);
+	if (sec == 0 && nsec == 0)
+		return 0;
+	return xdp_why(params, -EOPNOTSUPP,
+		       "%s: the time namespace shifts CLOCK_MONOTONIC by %lld seconds, which "
+		       "steering can not follow: run outside of it, or without --monotonic",
+		       x->nic.ifname, sec);
+}
+
 static int open_queues(struct xdp_nic *x, struct nic_params *params)
 {
 	unsigned count = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
@@ -133,6 +157,8 @@ static int open_steps(struct xdp_nic *x, struct nic_params *params)
 
 	if (err == 0)
 		err = check_params(params, x->frame_size);
+	if (err == 0)
+		err = check_clock(x, params);
 	if (err == 0)
 		err = xdp_prog_load(x, params);
 	if (err == 0)

@@ -12,6 +12,8 @@
 
 #include "nic/steer_rule.h"
 
+#define AF_INET 2 /* <sys/socket.h> is not for BPF */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, 64); /* NIC_MAX_QUEUES; frames of further queues pass */
@@ -39,6 +41,67 @@ static __always_inline bool fits_chunk(struct xdp_md *ctx, const void *data, con
 	return len <= steer.max_len && len == (__u64)(end - data);
 }
 
+/* The socket that the kernel would give the frame to; the caller releases it. */
+static __always_inline struct bpf_sock *kernel_socket(struct xdp_md *ctx,
+						      const struct steer_key *key)
+{
+	struct bpf_sock_tuple t;
+
+	if (steer_is_v4(key->local)) {
+		t.ipv4.saddr = steer_second(key->remote[1]);
+		t.ipv4.daddr = steer_second(key->local[1]);
+		t.ipv4.sport = key->remote_port;
+		t.ipv4.dport = key->local_port;
+		return bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
+	__builtin_memcpy(t.ipv6.saddr, key->remote, sizeof(t.ipv6.saddr));
+	__builtin_memcpy(t.ipv6.daddr, key->local, sizeof(t.ipv6.daddr));
+	t.ipv6.sport = key->remote_port;
+	t.ipv6.dport = key->local_port;
+	return bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Is @sk bound to an address of its own? */
+static __always_inline bool has_address(const struct bpf_sock *sk, bool v4)
+{
+	if (v4)
+		return sk->src_ip4 != 0;
+	return (sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]) != 0;
+}
+
+/* The kinds of rules that a socket of ours with the shape of @sk has. */
+static __always_inline __u32 kinds_of(const struct bpf_sock *sk, bool v4)
+{
+	if (sk->state == BPF_TCP_ESTABLISHED) /* connected, as UDP means it */
+		return STEER_CONN;
+	if (has_address(sk, v4))
+		return STEER_LOCAL;
+	if (!v4)
+		return STEER_ANY6 | STEER_ANY46;
+	return sk->family == AF_INET ? STEER_ANY4 : STEER_ANY46;
+}
+
+/*
+ * Sockets of other programs may share the port or refine it, so the kernel is asked whose the frame
+ * is: of the port's @bits those stay that a socket of this shape can have set. The port is compared
+ * because a program of the sk_lookup type may have chosen a socket of another one.
+ */
+static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct steer_key *key,
+					   __u32 bits)
+{
+	struct bpf_sock *sk = kernel_socket(ctx, key);
+
+	if (!sk)
+		return 0;
+	if (STEER_NET16(sk->src_port) != key->local_port ||
+	    (sk->bound_dev_if && !(bits & STEER_DEVICE)))
+		bits = 0;
+	else
+		bits &= kinds_of(sk, steer_is_v4(key->local));
+	bpf_sk_release(sk);
+	return bits;
+}
+
 SEC("xdp.frags")
 int kbaccel_steer(struct xdp_md *ctx)
 {
@@ -49,6 +112,8 @@ int kbaccel_steer(struct xdp_md *ctx)
 
 	if (!bits || !lease_is_live() || !fits_chunk(ctx, data, end))
 		return XDP_PASS;
+	if (bits & STEER_SHARED)
+		bits = bits_of_owner(ctx, &key, bits);
 	if (!steer_match(&steer, &key, bits))
 		return XDP_PASS;
 	return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);

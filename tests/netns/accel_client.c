@@ -36,7 +36,10 @@ static int open_socket(const char *address, int port, bool connected, bool optio
 	if (fd < 0)
 		kb_die("socket: %s", strerror(errno));
 	if (address || port) {
-		len = kb_addr(address ? address : to.ss_family == AF_INET6 ? "::" : "0.0.0.0", port, &ss);
+		len = kb_addr(address			 ? address
+			      : to.ss_family == AF_INET6 ? "::"
+							 : "0.0.0.0",
+			      port, &ss);
 		if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 			kb_die("bind: %s", strerror(errno));
 	}
@@ -47,7 +50,8 @@ static int open_socket(const char *address, int port, bool connected, bool optio
 	return fd;
 }
 
-static void take(const uint8_t *buf, size_t len, const struct sockaddr_storage *from, socklen_t fromlen)
+static void take(const uint8_t *buf, size_t len, const struct sockaddr_storage *from,
+		 socklen_t fromlen)
 {
 	uint32_t seq = first;
 
@@ -80,7 +84,8 @@ static void collect(int64_t until)
 		poll(pfd, (nfds_t)sockets, (int)((until - now) / 1000) + 1);
 		for (int i = 0; i < sockets; i++) {
 			fromlen = sizeof(from);
-			n = recvfrom(fds[i], buf, sizeof(buf), 0, (struct sockaddr *)&from, &fromlen);
+			n = recvfrom(fds[i], buf, sizeof(buf), 0, (struct sockaddr *)&from,
+				     &fromlen);
 			if (n < 0 && errno != EAGAIN)
 				fprintf(stderr, "receive: %s\n", strerror(errno));
 			if (n >= 0)
@@ -124,20 +129,47 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "n:z:g:t:N:cb:p:P:OslC:")) != -1)
 		switch (c) {
-		case 'n': count = (unsigned)strtoul(optarg, NULL, 10); break;
-		case 'z': size = strtoul(optarg, NULL, 10); break;
-		case 'g': gap = atol(optarg); break;
-		case 't': last = atol(optarg); break;
-		case 'N': first = (uint32_t)strtoul(optarg, NULL, 10); break;
-		case 'c': connected = true; break;
-		case 'b': address = optarg; break;
-		case 'p': port = atoi(optarg); break;
-		case 'P': sockets = atoi(optarg); break;
-		case 'O': options = true; break;
-		case 's': sink = true; break;
-		case 'l': step = true; break;
-		case 'C': compute = (uint32_t)atol(optarg); break;
-		default: kb_die("usage: accel_client [options] ADDRESS PORT");
+		case 'n':
+			count = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'z':
+			size = strtoul(optarg, NULL, 10);
+			break;
+		case 'g':
+			gap = atol(optarg);
+			break;
+		case 't':
+			last = atol(optarg);
+			break;
+		case 'N':
+			first = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			connected = true;
+			break;
+		case 'b':
+			address = optarg;
+			break;
+		case 'p':
+			port = atoi(optarg);
+			break;
+		case 'P':
+			sockets = atoi(optarg);
+			break;
+		case 'O':
+			options = true;
+			break;
+		case 's':
+			sink = true;
+			break;
+		case 'l':
+			step = true;
+			break;
+		case 'C':
+			compute = (uint32_t)atol(optarg);
+			break;
+		default:
+			kb_die("usage: accel_client [options] ADDRESS PORT");
 		}
 	if (optind + 2 != argc || sockets < 1 || sockets > MAX_SOCKETS || size > KB_MAX)
 		kb_die("usage: accel_client [options] ADDRESS PORT");

@@ -85,7 +85,8 @@ __attribute__((unused)) static socklen_t kb_addr(const char *text, int port,
 						 struct sockaddr_storage *out)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-				  .ai_socktype = SOCK_DGRAM }, *ai;
+				  .ai_socktype = SOCK_DGRAM },
+			*ai;
 	char service[16];
 	socklen_t len;
 

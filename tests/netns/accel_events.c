@@ -125,7 +125,8 @@ static void oneshot(void)
 
 static void data_and_masks(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT, .data.u64 = 0x123456789abcdefull }, out[4];
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT, .data.u64 = 0x123456789abcdefull },
+			   out[4];
 	int n, other = dup(fd);
 
 	ep = epoll_create1(0);
@@ -136,7 +137,8 @@ static void data_and_masks(void)
 	arrive(fd, PORT, 1);
 	n = epoll_wait(ep, out, 4, 100);
 	kb_equal("IN|OUT: both in one event", EPOLLIN | EPOLLOUT, n == 1 ? (long)out[0].events : -1);
-	kb_case(n == 1 && out[0].data.u64 == 0x123456789abcdefull, "the event's data is what was given");
+	kb_case(n == 1 && out[0].data.u64 == 0x123456789abcdefull,
+		"the event's data is what was given");
 	ev.events = EPOLLOUT;
 	epoll_ctl(ep, EPOLL_CTL_MOD, fd, &ev);
 	n = epoll_wait(ep, out, 4, 100);
@@ -160,7 +162,8 @@ static void data_and_masks(void)
 static void mixed(void)
 {
 	struct itimerspec every = { .it_interval = { 0, 20000000 }, .it_value = { 0, 20000000 } };
-	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), event = eventfd(0, EFD_NONBLOCK), pipefd[2];
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), event = eventfd(0, EFD_NONBLOCK),
+	    pipefd[2];
 	struct epoll_event ev = { .events = EPOLLIN }, out[8];
 	long ticks = 0, datagrams = 0, kicks = 0, bytes = 0, waits = 0;
 	int64_t end = kb_now_us() + 600000;
@@ -184,10 +187,12 @@ static void mixed(void)
 				datagrams += recv(fd, buf, sizeof(buf), MSG_DONTWAIT) == 64;
 				kicks -= write(event, &value, sizeof(value)) != 8;
 				bytes -= write(pipefd[1], "x", 1) != 1;
-			} else if (out[i].data.fd == timer && read(timer, &value, sizeof(value)) == 8) {
+			} else if (out[i].data.fd == timer &&
+				   read(timer, &value, sizeof(value)) == 8) {
 				ticks += (long)value;
 				value = 1;
-			} else if (out[i].data.fd == event && read(event, &value, sizeof(value)) == 8) {
+			} else if (out[i].data.fd == event &&
+				   read(event, &value, sizeof(value)) == 8) {
 				kicks += (long)value;
 				value = 1;
 			} else if (out[i].data.fd == pipefd[0]) {
@@ -205,7 +210,8 @@ static void mixed(void)
 
 static void nested(void)
 {
-	int inner = make_set(fd, EPOLLIN), outer = make_set(inner, EPOLLIN), top = make_set(outer, EPOLLIN);
+	int inner = make_set(fd, EPOLLIN), outer = make_set(inner, EPOLLIN),
+	    top = make_set(outer, EPOLLIN);
 	struct pollfd pfd = { .fd = outer, .events = POLLIN };
 	struct timeval tv = { 0, 300000 };
 	fd_set set;
@@ -227,7 +233,8 @@ static void nested(void)
 	FD_ZERO(&set);
 	FD_SET(inner, &set);
 	tv = (struct timeval){ 0, 500000 };
-	kb_equal("select() sleeps on a set until a datagram comes", 1, select(inner + 1, &set, NULL, NULL, &tv));
+	kb_equal("select() sleeps on a set until a datagram comes", 1,
+		 select(inner + 1, &set, NULL, NULL, &tv));
 	drain(fd);
 	kb_ask(ctl, PORT, 0, 1, 64, 0);
 	kb_equal("poll() sleeps on a set until a datagram comes", 1, poll(&pfd, 1, 500));
@@ -270,7 +277,8 @@ static void sets(void)
 
 static void poll_select(void)
 {
-	struct pollfd pfd[3] = { { .fd = fd, .events = POLLIN | POLLOUT }, { .fd = -1, .events = POLLIN } };
+	struct pollfd pfd[3] = { { .fd = fd, .events = POLLIN | POLLOUT },
+				 { .fd = -1, .events = POLLIN } };
 	struct timeval tv = { 0, 50000 };
 	int pipefd[2];
 	int64_t begun;
@@ -292,7 +300,8 @@ static void poll_select(void)
 	FD_SET(fd, &rd);
 	FD_SET(pipefd[0], &rd);
 	FD_SET(fd, &wr);
-	kb_equal("select: bits of both sets counted", 3, select(fd > pipefd[0] ? fd + 1 : pipefd[0] + 1, &rd, &wr, NULL, &tv));
+	kb_equal("select: bits of both sets counted", 3,
+		 select(fd > pipefd[0] ? fd + 1 : pipefd[0] + 1, &rd, &wr, NULL, &tv));
 	drain(fd);
 	FD_ZERO(&rd);
 	FD_SET(fd, &rd);
@@ -304,7 +313,8 @@ static void poll_select(void)
 	pfd[0].events = POLLIN;
 	begun = kb_now_us();
 	kb_equal("poll: time is over", 0, poll(pfd, 1, 50));
-	kb_case(kb_now_us() - begun >= 50000 && kb_now_us() - begun < 150000, "poll: after the time that was given");
+	kb_case(kb_now_us() - begun >= 50000 && kb_now_us() - begun < 150000,
+		"poll: after the time that was given");
 	close(pipefd[0]), close(pipefd[1]);
 }
 

@@ -23,7 +23,7 @@ static struct shared {
 	unsigned got[4096];
 	unsigned by[8];
 	pid_t orphan;
-} *shared;
+} * shared;
 
 static long kernel_received(void)
 {
@@ -245,7 +245,8 @@ static void child_execs(void)
 		/* It may see the socket and what it inherited otherwise; anything of the library's is close-on-exec. */
 		execl("/bin/sh", "sh", "-c",
 		      "n=$(ls -l /proc/$$/fd | grep -cE 'bpf|eventfd|memfd|XDP|kbaccel'); [ $n = 0 ] || "
-		      "{ ls -l /proc/$$/fd >&2; exit 1; }; sleep 0.7", NULL);
+		      "{ ls -l /proc/$$/fd >&2; exit 1; }; sleep 0.7",
+		      NULL);
 		_exit(127);
 	}
 	before = kernel_received();
@@ -296,9 +297,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-	{ "child-serves", child_serves },   { "parent-serves", parent_serves },
-	{ "all-serve", all_serve },	    { "driver-closes", driver_closes },
-	{ "driver-dies", driver_dies },	    { "child-execs", child_execs },
+	{ "child-serves", child_serves }, { "parent-serves", parent_serves },
+	{ "all-serve", all_serve },	  { "driver-closes", driver_closes },
+	{ "driver-dies", driver_dies },	  { "child-execs", child_execs },
 	{ "child-binds", child_binds },
 };
 
@@ -310,7 +311,8 @@ int main(int argc, char **argv)
 	peer = argv[1];
 	peer_port = atoi(argv[2]);
 	expect_fast = getenv("EXPECT_FAST") != NULL;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		if (strcmp(scenarios[i].name, argv[3]) == 0) {
 			scenarios[i].run();

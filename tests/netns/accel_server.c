@@ -86,12 +86,34 @@ static void step_nobody(void)
 static void step_seccomp(void)
 {
 	static const int allowed[] = {
-		SYS_read,	  SYS_write,	   SYS_close,	      SYS_poll,	       SYS_ppoll,
-		SYS_select,	  SYS_pselect6,	   SYS_epoll_wait,    SYS_epoll_pwait, SYS_epoll_pwait2,
-		SYS_epoll_ctl,	  SYS_sendto,	   SYS_recvfrom,      SYS_recvmsg,     SYS_sendmsg,
-		SYS_recvmmsg,	  SYS_sendmmsg,	   SYS_futex,	      SYS_exit,	       SYS_exit_group,
-		SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_fcntl,      SYS_getsockopt,  SYS_clock_gettime,
-		SYS_nanosleep,	  SYS_clock_nanosleep, SYS_restart_syscall,
+		SYS_read,
+		SYS_write,
+		SYS_close,
+		SYS_poll,
+		SYS_ppoll,
+		SYS_select,
+		SYS_pselect6,
+		SYS_epoll_wait,
+		SYS_epoll_pwait,
+		SYS_epoll_pwait2,
+		SYS_epoll_ctl,
+		SYS_sendto,
+		SYS_recvfrom,
+		SYS_recvmsg,
+		SYS_sendmsg,
+		SYS_recvmmsg,
+		SYS_sendmmsg,
+		SYS_futex,
+		SYS_exit,
+		SYS_exit_group,
+		SYS_rt_sigreturn,
+		SYS_rt_sigprocmask,
+		SYS_fcntl,
+		SYS_getsockopt,
+		SYS_clock_gettime,
+		SYS_nanosleep,
+		SYS_clock_nanosleep,
+		SYS_restart_syscall,
 	};
 	struct sock_filter code[8 + 2 * sizeof(allowed) / sizeof(allowed[0])];
 	struct sock_fprog prog = { .filter = code };
@@ -243,7 +265,8 @@ static void serve(void)
 	}
 }
 
-static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const char *address, int port)
+static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const char *address,
+			int port)
 {
 	struct sockaddr_storage ss;
 	int only = !dual, on = 1;
@@ -276,19 +299,44 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "6db:r:sw:qn:Su:Px:")) != -1)
 		switch (c) {
-		case '6': family = AF_INET6; break;
-		case 'd': family = AF_INET6, dual = true; break;
-		case 'b': address = optarg; break;
-		case 'r': rcvbuf = atoi(optarg); break;
-		case 's': sink = true; break;
-		case 'w': wait_how = optarg; break;
-		case 'q': quiet = true; break;
-		case 'n': limit = strtoul(optarg, NULL, 10); break;
-		case 'S': reuseport = true; break;
-		case 'x': unread = atoi(optarg); break;
-		case 'P': picky = true; break;
-		case 'u': pause_us = atol(optarg); break;
-		default: kb_die("usage: accel_server [options] PORT [STEP...]");
+		case '6':
+			family = AF_INET6;
+			break;
+		case 'd':
+			family = AF_INET6, dual = true;
+			break;
+		case 'b':
+			address = optarg;
+			break;
+		case 'r':
+			rcvbuf = atoi(optarg);
+			break;
+		case 's':
+			sink = true;
+			break;
+		case 'w':
+			wait_how = optarg;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		case 'n':
+			limit = strtoul(optarg, NULL, 10);
+			break;
+		case 'S':
+			reuseport = true;
+			break;
+		case 'x':
+			unread = atoi(optarg);
+			break;
+		case 'P':
+			picky = true;
+			break;
+		case 'u':
+			pause_us = atol(optarg);
+			break;
+		default:
+			kb_die("usage: accel_server [options] PORT [STEP...]");
 		}
 	if (optind >= argc)
 		kb_die("no port");

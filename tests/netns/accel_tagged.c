@@ -26,7 +26,7 @@ static uint16_t ip_sum(const void *data, size_t len)
 	for (; len; len -= 2)
 		sum += *w++;
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 static uint16_t udp_sum(const struct iphdr *ip, const struct udphdr *udp, const uint8_t *payload)
@@ -36,7 +36,8 @@ static uint16_t udp_sum(const struct iphdr *ip, const struct udphdr *udp, const 
 		uint16_t protocol, len;
 		struct udphdr udp;
 		uint8_t payload[PAYLOAD];
-	} __attribute__((packed)) all = { ip->saddr, ip->daddr, htons(IPPROTO_UDP), udp->len, *udp, { 0 } };
+	} __attribute__((packed))
+	all = { ip->saddr, ip->daddr, htons(IPPROTO_UDP), udp->len, *udp, { 0 } };
 	uint16_t copy[sizeof(all) / 2], sum;
 
 	memcpy(all.payload, payload, PAYLOAD);
@@ -53,8 +54,8 @@ static size_t build(uint8_t *frame, char **argv, uint32_t seq)
 	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP };
 	struct udphdr udp = { .source = htons(7777), .dest = htons((uint16_t)atoi(argv[6])) };
 
-	sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &frame[0], &frame[1], &frame[2], &frame[3], &frame[4],
-	       &frame[5]);
+	sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &frame[0], &frame[1], &frame[2], &frame[3],
+	       &frame[4], &frame[5]);
 	memcpy(frame + 6, "\x02\0\0\0\0\x09", 6);
 	if (vlan >= 0) {
 		frame[12] = 0x81;

@@ -115,7 +115,8 @@ static int reuseport(int port)
 	}
 	for (unsigned p = 0; p < 65536; p++)
 		shared += workers[0].ports[p] + workers[1].ports[p] + workers[2].ports[p] +
-				  workers[3].ports[p] > 1;
+				  workers[3].ports[p] >
+			  1;
 	printf("total %u busy %u shared %u\n", total, busy, shared);
 	return 0;
 }
@@ -184,7 +185,8 @@ static void *send_all(void *arg)
 	(void)arg;
 	for (uint32_t i = 0; i < 5 * N; i++) {
 		kb_fill(buf, sizeof(buf), i);
-		if (sendto(shared_fd, buf, sizeof(buf), 0, (struct sockaddr *)&ss, len) != (ssize_t)sizeof(buf))
+		if (sendto(shared_fd, buf, sizeof(buf), 0, (struct sockaddr *)&ss, len) !=
+		    (ssize_t)sizeof(buf))
 			kb_case(false, "sendto %u: %s", i, strerror(errno));
 		kb_pause_us(200);
 	}
@@ -332,7 +334,8 @@ static void closing(void)
 	pthread_join(r, NULL);
 	over = true;
 	pthread_join(c, NULL);
-	kb_equal("another thread opens and closes sockets all the time: every datagram once", N, once(0, N));
+	kb_equal("another thread opens and closes sockets all the time: every datagram once", N,
+		 once(0, N));
 
 	/*
 	 * Under a waiter: it sleeps on, as in the kernel, until its time is over, and so long keeps the port; the number is
@@ -361,8 +364,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-	{ "one-socket", one_socket }, { "reader-writer", reader_writer }, { "epoll-sets", epoll_sets },
-	{ "one-set", one_set },	      { "closing", closing },
+	{ "one-socket", one_socket }, { "reader-writer", reader_writer },
+	{ "epoll-sets", epoll_sets }, { "one-set", one_set },
+	{ "closing", closing },
 };
 
 int main(int argc, char **argv)

@@ -6,52 +6,7 @@
  * Nothing is attached to an interface. Needs the right to load XDP programs.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <cmocka.h>
-#include <linux/bpf.h>
-
-#include "base/clock.h"
-#include "nic/steer_map.h"
-#include "tests/unit/test_nic_frames.h"
-#include "xdp_steer.skel.h"
-
-#define MAX_LEN 1792
-
-static struct xdp_steer *skel;
-static struct steer_map *map;
-static int xsk = -1;
-static struct test_frame f;
-static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
-
-static uint32_t run_frame(const struct test_frame *frame, uint32_t len, int repeat, uint32_t *ns)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->data, .data_size_in = len,
-		    .repeat = repeat);
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kbaccel_steer), &opts),
-			 0);
-	if (ns)
-		*ns = opts.duration;
-	return opts.retval;
-}
-
-static bool taken(void)
-{
-	uint32_t verdict = run_frame(&f, f.len, 1, NULL);
-
-	assert_true(verdict == XDP_PASS || verdict == XDP_REDIRECT);
-	return verdict == XDP_REDIRECT;
-}
+#include "tests/unit/test_nic_prog.h"
 
 static void good4(void)
 {
@@ -65,28 +20,15 @@ static void good6(void)
 
 static void set_flow(const char *local, uint16_t port, const char *remote, uint16_t rport, bool on)
 {
-	struct nic_flow flow = { .local_port = htons(port),
-				 .remote_port = htons(rport),
-				 .families = NIC_FLOW_V4 | NIC_FLOW_V6 };
+	struct nic_flow flow = flow_of(local, port, remote, rport);
 
-	if (local)
-		flow.local = addr(local);
-	if (remote)
-		flow.remote = addr(remote);
 	assert_int_equal(steer_map_flow(map, &flow, on), 0);
 }
 
 static int setup(void **state)
 {
-	struct nic nic = { .ifname = "veth0", .mac = { 2, 0, 0, 0, 0, 1 } };
-	struct ipaddr local4 = addr("10.0.0.1"), local6 = addr("fd00::1");
-
 	(void)state;
-	memset(map, 0, sizeof(*map));
-	steer_map_init(map, &nic, MAX_LEN);
-	steer_map_local(map, &local4, true);
-	steer_map_local(map, &local6, true);
-	steer_map_lease(map, clock_ns() + 60 * NSEC_PER_SEC);
+	fresh_map();
 	set_flow(NULL, 53, NULL, 0, true);
 	return 0;
 }
@@ -327,6 +269,30 @@ static void martians_pass(void **state)
 	assert_false(taken());
 }
 
+/* As a source they come from a liar, wherever they are addressed to. */
+static void own_addresses_as_source_pass(void **state)
+{
+	struct ipaddr more4 = addr("10.0.0.2"), more6 = addr("fd00::2");
+
+	(void)state;
+	frame_make(&f, mac, "10.0.0.2", 1000, "10.0.0.1", 53, FRAME_PAYLOAD);
+	assert_true(taken());
+	steer_map_local(map, &more4, true);
+	assert_false(taken());
+	set_flow("10.0.0.1", 60, NULL, 0, true);
+	set_flow("10.0.0.1", 60, "10.0.0.2", 7, true);
+	frame_make(&f, mac, "10.0.0.2", 7, "10.0.0.1", 60, FRAME_PAYLOAD);
+	assert_false(taken());
+	steer_map_local(map, &more4, false);
+	assert_true(taken());
+	frame_make(&f, mac, "fd00::2", 1000, "fd00::1", 53, FRAME_PAYLOAD);
+	assert_true(taken());
+	steer_map_local(map, &more6, true);
+	assert_false(taken());
+	map->loopback = 1;
+	assert_true(taken());
+}
+
 static void what_does_not_fit_passes(void **state)
 {
 	(void)state;
@@ -372,29 +338,6 @@ static void show_cost(void **state)
 	       ns6, conn);
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
-	return 0;
-}
-
-/* An XSK that is not bound is enough for the map; the redirect is a verdict only. */
-static int open_all(void)
-{
-	uint32_t key = 0;
-
-	xsk = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (xsk < 0)
-		return -errno;
-	skel = xdp_steer__open_and_load();
-	if (!skel)
-		return -errno;
-	map = &skel->bss->steer;
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.xsks), &key, &xsk, 0);
-}
-
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -411,24 +354,16 @@ int main(void)
 		CASE(cut_frames_pass),
 		CASE(lengths_that_disagree_pass),
 		CASE(martians_pass),
+		CASE(own_addresses_as_source_pass),
 		CASE(what_does_not_fit_passes),
 		CASE(a_queue_without_socket_passes),
 		CASE(show_cost),
 	};
-	int err, ret;
+	int status = program_open();
 
-	libbpf_set_print(quiet);
-	err = open_all();
-	if (err == -EPERM || err == -EACCES || err == -EAFNOSUPPORT) {
-		printf("can not load XDP programs here: %s\n", strerror(-err));
-		return 77;
-	}
-	if (err < 0) {
-		printf("loading failed: %s\n", strerror(-err));
-		return 1;
-	}
-	ret = cmocka_run_group_tests(tests, NULL, NULL);
-	xdp_steer__destroy(skel);
-	close(xsk);
-	return ret;
+	if (status)
+		return status;
+	status = cmocka_run_group_tests(tests, NULL, NULL);
+	program_close();
+	return status;
 }

@@ -151,7 +151,6 @@ static void kinds_of_one_port_do_not_disturb(void **state)
 	assert_int_equal(steer(NULL, 53, NULL, 0, true), 0);
 	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, true), 0);
 	assert_int_equal(steer("10.0.0.6", 53, "10.0.0.9", 1000, true), 0);
-	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, true), 0);
 	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
 	assert_true(wanted("10.0.0.9", 1001, "10.0.0.7", 53));
 	assert_true(wanted("10.0.0.9", 1000, "10.0.0.6", 53));
@@ -160,6 +159,53 @@ static void kinds_of_one_port_do_not_disturb(void **state)
 	assert_int_equal(steer("10.0.0.7", 53, NULL, 0, false), 0);
 	assert_int_equal(map->ports[htons(53)], STEER_CONN);
 	assert_true(wanted("10.0.0.9", 1000, "10.0.0.6", 53));
+}
+
+/* Of sockets that share a port, each has a flow; one that goes leaves the others' alone. */
+static void alike_flows_are_counted(void **state)
+{
+	struct nic_flow v4 = flow_of(NULL, 53, NULL, 0), dual = v4, one = flow_of("10.0.0.1", 54, NULL, 0);
+	struct nic_flow shared = one;
+
+	(void)state;
+	local("10.0.0.1", true);
+	local("fd00::1", true);
+	v4.families = NIC_FLOW_V4;
+	assert_int_equal(steer_map_flow(map, &v4, true), 0);
+	assert_int_equal(steer_map_flow(map, &dual, true), 0);
+	assert_int_equal(steer_map_flow(map, &dual, false), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_false(wanted("fd00::9", 1000, "fd00::1", 53));
+	assert_int_equal(steer_map_flow(map, &dual, true), 0);
+	assert_int_equal(steer_map_flow(map, &v4, false), 0);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 53));
+	assert_int_equal(steer_map_flow(map, &v4, false), -ENOENT);
+	shared.flags = NIC_FLOW_SHARED | NIC_FLOW_DEVICE;
+	assert_int_equal(steer_map_flow(map, &one, true), 0);
+	assert_int_equal(steer_map_flow(map, &shared, false), -ENOENT);
+	assert_int_equal(steer_map_flow(map, &shared, true), 0);
+	assert_int_equal(map->ports[htons(54)], STEER_LOCAL | STEER_SHARED | STEER_DEVICE);
+	assert_int_equal(steer_map_flow(map, &shared, false), 0);
+	assert_int_equal(map->ports[htons(54)], STEER_LOCAL);
+	assert_true(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+	assert_int_equal(steer_map_flow(map, &one, false), 0);
+	assert_int_equal(map->ports[htons(54)], 0);
+	assert_false(wanted("10.0.0.9", 1000, "10.0.0.1", 54));
+}
+
+static void a_shared_wildcard_is_both_or_neither(void **state)
+{
+	struct nic_flow plain = flow_of(NULL, 53, NULL, 0), shared = plain;
+
+	(void)state;
+	shared.flags = NIC_FLOW_SHARED;
+	assert_int_equal(steer_map_flow(map, &plain, true), 0);
+	assert_int_equal(steer_map_flow(map, &shared, true), 0);
+	assert_int_equal(map->ports[htons(53)], STEER_ANY46 | STEER_SHARED);
+	assert_int_equal(steer_map_flow(map, &plain, false), 0);
+	assert_int_equal(map->ports[htons(53)], STEER_ANY46 | STEER_SHARED);
+	assert_int_equal(steer_map_flow(map, &shared, false), 0);
+	assert_int_equal(map->ports[htons(53)], 0);
 }
 
 static void odd_flows_are_refused(void **state)
@@ -230,7 +276,10 @@ static void martians_pass_except_on_loopback(void **state)
 	assert_false(wanted("10.0.0.9", 1, "127.0.0.1", 53));
 	assert_false(wanted("10.0.0.1", 1, "10.0.0.1", 53));
 	assert_false(wanted("::1", 1, "::1", 53));
+	local("10.0.0.2", true);
+	assert_false(wanted("10.0.0.2", 1, "10.0.0.1", 53));
 	map->loopback = 1;
+	assert_true(wanted("10.0.0.2", 1, "10.0.0.1", 53));
 	assert_true(wanted("127.0.0.1", 1, "127.0.0.1", 53));
 	assert_true(wanted("10.0.0.1", 1, "10.0.0.1", 53));
 	assert_true(wanted("::1", 1, "::1", 53));
@@ -244,6 +293,7 @@ int main(void)
 		CASE(any_needs_a_local_address),	 CASE(families_are_apart),
 		CASE(a_local_flow_matches_its_address),	 CASE(a_connected_flow_matches_its_peer),
 		CASE(kinds_of_one_port_do_not_disturb),	 CASE(odd_flows_are_refused),
+		CASE(alike_flows_are_counted),		 CASE(a_shared_wildcard_is_both_or_neither),
 		CASE(a_full_table_says_so_and_recovers), CASE(many_local_addresses),
 		CASE(martians_pass_except_on_loopback),
 	};

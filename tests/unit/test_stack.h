@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "stack/engine.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
 #include "tests/unit/test_nic_frames.h"
@@ -96,6 +97,22 @@ static inline void frame_finish(struct test_frame *f, const void *payload, unsig
 	memcpy(l3 + 10, &sum, 2);
 }
 
+static inline void loose_free(struct nic_queue *q, uint8_t *const *data, unsigned n)
+{
+	(void)q, (void)data, (void)n;
+}
+
+/* Whose frames loose datagrams are: of an engine that forgets what is given back. */
+static inline struct engine *loose_engine(void)
+{
+	static const struct nic_ops ops = { .name = "loose", .free = loose_free };
+	static struct nic nic = { .ops = &ops };
+	static struct nic_queue queue = { .nic = &nic };
+	static struct engine engine = { .queue = &queue };
+
+	return &engine;
+}
+
 /* A datagram that does not lie in any NIC's frame: queued with @aside, or looked at in place. */
 struct loose_dgram {
 	struct dgram d;
@@ -111,6 +128,7 @@ static inline struct dgram *loose_make(struct loose_dgram *l, const char *src, u
 	frame_make(&l->f, mac, src, sport, dst, dport, len);
 	frame_finish(&l->f, payload, len);
 	memset(&l->d, 0, sizeof(l->d));
+	l->d.engine = loose_engine();
 	l->d.l3 = l->f.data + ETH_HLEN;
 	l->d.payload = l->f.data + l->f.len - len;
 	l->d.len = len;
