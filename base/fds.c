@@ -27,7 +27,7 @@ static long first_high(void)
 
 void fds_mark(int fd, bool ours)
 {
-	uint64_t bit = 1ull << (fd % 64);
+	uint64_t bit = 1ull << ((unsigned int)fd % 64);
 
 	if ((unsigned int)fd >= FDS_MAX)
 		return;

@@ -217,7 +217,8 @@ STEER_INLINE bool steer_has_flow(const struct steer_map *map, const struct steer
 }
 
 /* Is there a flow for @key, whose port has @bits? */
-STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer_key *key, __u32 bits)
+STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer_key *key,
+				 __u32 bits)
 {
 	struct steer_key part = *key;
 	bool local = false;

@@ -67,6 +67,12 @@ static bool takes(const struct sock *s, const struct ipaddr *local, const struct
 	return v6 ? s->family == AF_INET6 : s->family == AF_INET || !s->v6only;
 }
 
+/* Under one key: bound to the device, then of the packet's own family (net/ipv4/udp.c compute_score()). */
+static int rank(const struct sock *s)
+{
+	return (s->bound_if != 0) * 2 + (s->family == AF_INET);
+}
+
 /* The socket of a reuseport group that the four-tuple falls on; @n members, counted by the caller. */
 static struct sock *choose(struct sock *first, unsigned n, const struct ipaddr *local,
 			   const struct ipaddr *remote, const struct demux_key *packet,
@@ -76,7 +82,7 @@ static struct sock *choose(struct sock *first, unsigned n, const struct ipaddr *
 	unsigned k = (unsigned)(((uint64_t)(h * 0x85ebca6bu) * n) >> 32);
 
 	for (struct sock *s = first; s; s = s->hash_next)
-		if (s->family == first->family &&
+		if (rank(s) == rank(first) &&
 		    takes(s, local, remote, packet, remote_port, v6) && k-- == 0)
 			return s;
 	return first;
@@ -93,13 +99,12 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 	     s = s->hash_next) {
 		if (!takes(s, local, remote, packet, remote_port, v6))
 			continue;
-		/* For an IPv4 packet an IPv4 socket beats an IPv6 one (compute_score()). */
-		if (!best || (best->family == AF_INET6 && s->family == AF_INET)) {
+		if (!best || rank(s) > rank(best)) {
 			best = s;
 			same = 0;
 			group = true;
 		}
-		if (s->family != best->family)
+		if (rank(s) != rank(best))
 			continue;
 		same++;
 		group = group && s->reuseport;

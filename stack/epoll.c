@@ -246,15 +246,25 @@ void epoll_feed(struct sock *s)
 	lock_release(&s->lock);
 }
 
+static bool is_fast(const struct epoll_set *ep, int depth)
+{
+	const struct epoll_item *it;
+
+	if (ep->fast || !ep->children || depth == 6)
+		return ep->fast != 0;
+	LIST_FOREACH(it, &ep->items, of_set)
+		if (it->child && is_fast(it->child, depth + 1))
+			return true;
+	return false;
+}
+
 bool epoll_is_fast(struct epoll_set *ep)
 {
-	struct epoll_item *it;
 	bool fast = ep->fast != 0;
 
 	if (fast || !ep->children || !lock_acquire(&epoll_membership))
 		return fast;
-	LIST_FOREACH(it, &ep->items, of_set)
-		fast = fast || (it->child && it->child->fast);
+	fast = is_fast(ep, 0);
 	lock_release(&epoll_membership);
 	return fast;
 }

@@ -51,8 +51,11 @@ static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, st
 	it->ready = false;
 	if (!it->armed || !(it->events & EPOLL_READ_EVENTS) || !sock_readable(it->sock))
 		return 0;
-	if (!put_event(to, (it->events & EPOLL_READ_EVENTS) | write_events(it), it->data))
+	if (!put_event(to, (it->events & EPOLL_READ_EVENTS) | write_events(it), it->data)) {
+		it->ready = true;
+		TAILQ_INSERT_HEAD(&ep->ready, it, of_ready);
 		return -EFAULT;
+	}
 	if (it->events & EPOLLONESHOT) {
 		disarm(it, epfd);
 	} else if (!(it->events & EPOLLET)) {
@@ -79,6 +82,62 @@ static int report_ready(struct epoll_set *ep, int epfd, struct epoll_event *even
 	return n;
 }
 
+/* As deep as the kernel lets sets be nested (fs/eventpoll.c EP_MAX_NESTS), and one more to end a wrong count. */
+#define MAX_NESTING 6
+
+static bool own_readable(struct epoll_set *ep)
+{
+	struct epoll_item *it;
+	bool yes = false;
+
+	if (TAILQ_EMPTY(&ep->ready) || !lock_acquire(&ep->lock))
+		return false;
+	TAILQ_FOREACH(it, &ep->ready, of_ready)
+		yes = yes || (it->armed && sock_readable(it->sock));
+	lock_release(&ep->lock);
+	return yes;
+}
+
+/* epoll_membership is held if the set has children. */
+static bool readable_at(struct epoll_set *ep, int depth)
+{
+	struct epoll_item *it;
+	bool yes = own_readable(ep);
+
+	if (yes || !ep->children || depth == MAX_NESTING)
+		return yes;
+	LIST_FOREACH(it, &ep->items, of_set)
+		yes = yes || (it->child && it->armed && readable_at(it->child, depth + 1));
+	return yes;
+}
+
+bool epoll_readable(struct epoll_set *ep)
+{
+	bool yes;
+
+	if (!ep->children)
+		return own_readable(ep);
+	if (!lock_acquire(&epoll_membership))
+		return false;
+	yes = readable_at(ep, 0);
+	lock_release(&epoll_membership);
+	return yes;
+}
+
+/* Arrivals in a set and all below it: a change is an edge of the set around it. */
+static unsigned feeds_of(const struct epoll_set *ep, int depth)
+{
+	const struct epoll_item *it;
+	unsigned feeds = ep->feeds;
+
+	if (!ep->children || depth == MAX_NESTING)
+		return feeds;
+	LIST_FOREACH(it, &ep->items, of_set)
+		if (it->child)
+			feeds += feeds_of(it->child, depth + 1);
+	return feeds;
+}
+
 /* A set inside this one that has something to report is itself readable. */
 static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
 {
@@ -92,8 +151,8 @@ static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *e
 
 		if (!it->child || !it->armed || !(it->events & EPOLL_READ_EVENTS) || n == max)
 			continue;
-		feeds = it->child->feeds;
-		if (((it->events & EPOLLET) && feeds == it->child_feeds) || !epoll_readable(it->child))
+		feeds = feeds_of(it->child, 0);
+		if (((it->events & EPOLLET) && feeds == it->child_feeds) || !readable_at(it->child, 0))
 			continue;
 		it->child_feeds = feeds;
 		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, it->data))
@@ -117,14 +176,15 @@ static int report_ours(struct epoll_set *ep, int epfd, struct epoll_event *event
 	return n < 0 ? n : n + report_children(ep, epfd, events + n, max - n);
 }
 
-static struct epoll_item *oneshot_of(struct epoll_set *ep, uint64_t data)
+/*
+ * The program's data is all that the kernel says of a member, and members may share it: an event with the data of one of ours is
+ * only its own if its shadow has something.
+ */
+static bool is_of(const struct epoll_item *it, uint64_t data)
 {
-	struct epoll_item *it;
+	struct pollfd pfd = { .fd = it->fd, .events = (short)(it->events & 0x7fff) };
 
-	LIST_FOREACH(it, &ep->items, of_set)
-		if ((it->events & EPOLLONESHOT) && it->data == data)
-			return it;
-	return NULL;
+	return it->data == data && kernel_ppoll(&pfd, 1, (struct timespec){ 0, 0 }, NULL) == 1;
 }
 
 /* One-shot members that the kernel reported are spent on our side as well. */
@@ -134,16 +194,28 @@ static void spend_oneshots(struct epoll_set *ep, const struct epoll_event *event
 
 	if (!ep->oneshots || !n || !lock_acquire(&epoll_membership))
 		return;
-	for (int i = 0; i < n; i++) {
-		it = oneshot_of(ep, events[i].data.u64);
-		if (it)
-			it->armed = false;
-	}
+	for (int i = 0; i < n; i++)
+		LIST_FOREACH(it, &ep->items, of_set)
+			if ((it->events & EPOLLONESHOT) && is_of(it, events[i].data.u64))
+				it->armed = false;
 	lock_release(&epoll_membership);
 }
 
+static bool is_ours(struct epoll_set *ep, uint64_t data)
+{
+	struct epoll_item *it;
+	bool yes = false;
+
+	if (!lock_acquire(&epoll_membership))
+		return false;
+	LIST_FOREACH(it, &ep->items, of_set)
+		yes = yes || is_of(it, data);
+	lock_release(&epoll_membership);
+	return yes;
+}
+
 /* Two reports of one member become one: events [@n, @n + @m) that are known from [0, @n) are merged into them. */
-static int merge(struct epoll_event *events, int n, int m)
+static int merge(struct epoll_set *ep, struct epoll_event *events, int n, int m)
 {
 	int kept = n;
 
@@ -152,7 +224,7 @@ static int merge(struct epoll_event *events, int n, int m)
 
 		while (i < n && events[i].data.u64 != events[k].data.u64)
 			i++;
-		if (i < n)
+		if (i < n && is_ours(ep, events[k].data.u64))
 			events[i].events |= events[k].events;
 		else
 			events[kept++] = events[k];
@@ -250,20 +322,7 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 		if (m < 0)
 			return n ? n : m;
 	}
-	return merge(events, n, m);
-}
-
-bool epoll_readable(struct epoll_set *ep)
-{
-	struct epoll_item *it;
-	bool yes = false;
-
-	if (TAILQ_EMPTY(&ep->ready) || !lock_acquire(&ep->lock))
-		return false;
-	TAILQ_FOREACH(it, &ep->ready, of_ready)
-		yes = yes || (it->armed && sock_readable(it->sock));
-	lock_release(&ep->lock);
-	return yes;
+	return merge(ep, events, n, m);
 }
 
 static void release_set(void *arg)
@@ -279,8 +338,8 @@ static bool child_ready(struct epoll_set *ep)
 	if (!lock_acquire(&epoll_membership))
 		return false;
 	LIST_FOREACH(it, &ep->items, of_set)
-		yes = yes || (it->child && it->armed && it->child->feeds != it->child_feeds &&
-			      epoll_readable(it->child));
+		yes = yes || (it->child && it->armed && feeds_of(it->child, 0) != it->child_feeds &&
+			      readable_at(it->child, 0));
 	lock_release(&epoll_membership);
 	return yes;
 }
@@ -289,7 +348,7 @@ static bool set_ready(void *arg)
 {
 	struct epoll_set *ep = arg;
 
-	return epoll_readable(ep) || (ep->children && child_ready(ep));
+	return own_readable(ep) || (ep->children && child_ready(ep));
 }
 
 int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,

@@ -14,16 +14,16 @@
 struct file **fdtable_page[FDTABLE_PAGES];
 unsigned fdtable_used;
 
-static int owner;
+int fdtable_owner;
 
 void fdtable_set_owner(void)
 {
-	owner = kernel_getpid();
+	fdtable_owner = kernel_getpid();
 }
 
 static bool is_foreign(void)
 {
-	return kernel_getpid() != owner;
+	return kernel_getpid() != fdtable_owner;
 }
 
 void file_destroy(struct file *f)

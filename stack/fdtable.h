@@ -131,6 +131,7 @@ void fdtable_dup(int from, int to);
  * runs another program must not change the table.
  */
 void fdtable_set_owner(void);
+extern int fdtable_owner;
 
 /* Calls @fn for each descriptor that has an object. */
 void fdtable_each(void (*fn)(int fd, struct file *f));

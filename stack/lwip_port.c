@@ -163,11 +163,16 @@ void lwip_port_input(struct engine *e, const struct nic_frame *frame)
 
 	head->d.engine = e;
 	head->d.l3 = l3;
+	if (frame->len < ETH_HLEN + 28) {
+		frame_dropped(wrap(head, l3, 0));
+		return;
+	}
 	memcpy(&type, frame->data + 12, sizeof(type));
 	e->port->csum_done = frame->flags & NIC_RX_CSUM_OK;
-	if (frame->len >= ETH_HLEN + 28 && type == htons(ETH_V4))
+	/* Options and extension headers are the kernel's (R3), whatever steered them here. */
+	if (type == htons(ETH_V4) && l3[0] == 0x45)
 		input_v4(e->port, wrap(head, l3, len));
-	else if (frame->len >= ETH_HLEN + 48 && type == htons(ETH_V6))
+	else if (type == htons(ETH_V6) && len >= 48 && l3[6] == IPPROTO_UDP)
 		input_v6(e->port, wrap(head, l3, len));
 	else
 		frame_dropped(wrap(head, l3, len));
@@ -287,6 +292,8 @@ static void gather(uint8_t *to, const struct iovec *iov, size_t n, uint32_t len)
 	for (size_t i = 0; i < n && len; i++) {
 		size_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
 
+		if (!part)
+			continue;
 		memcpy(to, iov[i].iov_base, part);
 		to += part;
 		len -= (uint32_t)part;

@@ -87,7 +87,7 @@ struct dgram *queue_take(struct sock *s, unsigned max)
 	struct dgram *first, *d;
 	unsigned n = 0;
 
-	if (!sock_readable(s) || !lock_acquire(&s->lock))
+	if (!max || !sock_readable(s) || !lock_acquire(&s->lock))
 		return NULL;
 	first = s->head;
 	for (struct dgram **p = &s->head; (d = *p) && n < max; p = &d->next, n++) {

@@ -5,7 +5,6 @@
 #include "stack/stack.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 
 #include "base/config.h"
 #include "base/fds.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "base/slab.h"
 #include "base/stats.h"
@@ -146,9 +146,18 @@ void stack_tick_slow(uint64_t now)
 	lock_release(&stack.lock);
 }
 
+/* Also true of a zombie, which kill(pid, 0) would still find: a pidfd becomes readable when its process ends. */
 static bool is_gone(int pid)
 {
-	return kill(pid, 0) < 0 && errno == ESRCH;
+	struct pollfd p = { .events = POLLIN };
+	bool gone;
+
+	p.fd = (int)rawcall6(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	if (p.fd < 0)
+		return p.fd == -ESRCH;
+	gone = kernel_ppoll(&p, 1, (struct timespec){ 0, 0 }, NULL) == 1;
+	rawcall6(SYS_close, p.fd, 0, 0, 0, 0, 0);
+	return gone;
 }
 
 /* What the child of a fork put off (stack_forked()). */
@@ -172,7 +181,7 @@ static void keep_off(void)
 
 bool stack_claim(void)
 {
-	int owner = __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE), me = getpid();
+	int owner = __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE), me = fdtable_owner;
 
 	if (stack.owner)
 		return true;
@@ -202,7 +211,7 @@ void stack_contend(void)
 
 void stack_leave(void)
 {
-	if (!stack.ready || !stack.owner || family->owner != getpid())
+	if (!stack.ready || !stack.owner || family->owner != fdtable_owner)
 		return;
 	renew_lease(0);
 	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);
@@ -298,11 +307,15 @@ void stack_forked(void)
 	stack.owner = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
 	stack.borrowed = true;
+	lock_self();
 	fdtable_each(mark_shared);
 	engines_open = stack.engines ? stack.engines : engines_open;
 	if (family->owner) {
 		stack.engines = 0;
 		stack.steered = stack.prepared = stack.stamp_wanted = 0;
 		fdtable_each(back_to_prepared);
+	} else if (stack.prepared) {
+		/* A daemon on its way: what it takes to serve is to be had now, before it drops privileges (R7). */
+		take_over();
 	}
 }

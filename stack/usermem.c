@@ -68,6 +68,8 @@ static bool try_pages(uintptr_t p, size_t len, uintptr_t *table, bool write)
 {
 	uintptr_t end = p + len - 1;
 
+	if (read_probe < 0)
+		return true; /* nothing is accelerated yet: the kernel will judge */
 	if (end < p)
 		return false;
 	for (uintptr_t page = p >> USERMEM_SHIFT; page <= end >> USERMEM_SHIFT; page++) {
@@ -101,6 +103,8 @@ ssize_t usermem_scatter(const struct iovec *iov, size_t n, const void *data, siz
 	for (size_t i = 0; i < n && done < len; i++) {
 		size_t part = iov[i].iov_len < len - done ? iov[i].iov_len : len - done;
 
+		if (!part)
+			continue;
 		if (!usermem_writable(iov[i].iov_base, part))
 			return -EFAULT;
 		memcpy(iov[i].iov_base, from + done, part);

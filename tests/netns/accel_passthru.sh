@@ -83,6 +83,7 @@ exchange 'another port chosen: the kernel serves' slow 20 "$A4" 5300
 equal 'another port chosen: descriptors' "$plain_fds" "$(fds_of "$other")"
 check 'another port chosen: no plugin' eval "! grep -q kbaccel-xdp /proc/$other/maps"
 stop "$other"
+# shellcheck disable=SC2046
 equal 'the library needs libc only' 'libc.so.6' "$(echo $(readelf -d "$lib" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v ld-linux))"
 
 # TCP and Unix sockets of programs while a port of the same process is accelerated would be accel_events' matter; here whole

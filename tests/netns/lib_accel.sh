@@ -10,8 +10,9 @@
 bin=$BUILD/tests/netns tool=$BUILD/kbaccel
 [[ -e $BUILD/libkbaccel.so && -e $BUILD/kbaccel-xdp.so && -x $bin/accel_server ]] ||
 	die "not built: $BUILD/libkbaccel.so, its plugin, $bin"
-PEER_PORT=6999 # of the peer in $NS_B; no chosen port
-PORTS=5300-5399
+[[ -z $(LD_PRELOAD=$BUILD/libkbaccel.so true 2>&1) ]] || die "$BUILD/libkbaccel.so can not be preloaded"
+# shellcheck disable=SC2034 # the scripts use these
+PEER_PORT=6999 PORTS=5300-5399 # of the peer in $NS_B, which is not a chosen one; those that programs choose
 
 # The server: start NAME PORTS [option...] PORT [step...]; waits until it serves. SPAWNED is the process.
 start()
@@ -26,8 +27,11 @@ start()
 # The same, and waits until steering is on.
 start_fast()
 {
-	start "$@" || return 1
-	wait_until 3 accelerated "$SPAWNED" || { note "not accelerated: $("$tool" stat "$SPAWNED" 2>&1)"; return 1; }
+	if ! start "$@" || ! wait_until 3 accelerated "$SPAWNED"; then
+		note "not accelerated: $("$tool" stat "$SPAWNED" 2>&1)" "$(head -n 5 "$KB_TMP/$1.log")"
+		not_ok "accel_server ${*:2} is accelerated"
+		return 1
+	fi
 }
 
 accelerated() { "$tool" stat "$1" | grep -q ': accelerated$'; }
@@ -89,6 +93,7 @@ flood()
 	mac=$(run_in "$NS_A" cat /sys/class/net/veth0/address)
 	run_in "$NS_B" timeout $(($2 + 10)) "$source" --ifname veth0 --dst-mac "$mac" --src "$B4" --dst "$A4" \
 		--dport "$1" --seconds "$2" --ports 16 ${3:+--rate "$3"} >"$KB_TMP/flood" 2>&1 &
+	# shellcheck disable=SC2034
 	FLOOD=$!
 }
 

@@ -10,39 +10,16 @@
  * Sockets of the peer are made in its namespace by this same process, so each step is in order.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/udp.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "nic/nic.h"
+#include "tests/netns/nic_common.h"
 
 #define PORT 5300
 #define OTHER_PORT 5301
 #define COUNT 500
-
-static const struct nic_ops *ops;
-static struct nic *nic;
-static int failures;
-static struct nic_params params = { .rx_ring = 512, .tx_ring = 256, .frames = 2048 };
-
-static void check(bool good, const char *name)
-{
-	printf("%s %s: %s\n", good ? "ok" : "not ok", params.ifname, name);
-	failures += !good;
-}
 
 static int count_fds(void)
 {
@@ -61,88 +38,6 @@ static bool fds_are_cloexec(void)
 		if (!(fcntl(nic->queues[i]->fd, F_GETFD) & FD_CLOEXEC))
 			return false;
 	return true;
-}
-
-static struct ipaddr addr(const char *text)
-{
-	uint8_t raw[16];
-	uint32_t v4;
-
-	if (inet_pton(AF_INET6, text, raw) == 1)
-		return ipaddr_from_v6(raw);
-	inet_pton(AF_INET, text, &v4);
-	return ipaddr_from_v4(v4);
-}
-
-static socklen_t sockaddr_of(const char *text, uint16_t port, struct sockaddr_storage *ss)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		return sizeof(*in6);
-	}
-	inet_pton(AF_INET, text, &in->sin_addr);
-	in->sin_family = AF_INET;
-	in->sin_port = htons(port);
-	return sizeof(*in);
-}
-
-/* A kernel UDP socket bound to @local, in the namespace @ns (NULL: ours). */
-static int udp_socket(const char *ns, const char *local, uint16_t port)
-{
-	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), other, fd, size = 4 << 20;
-	struct sockaddr_storage ss;
-	socklen_t len = sockaddr_of(local, port, &ss);
-	char path[128];
-
-	if (ns) {
-		snprintf(path, sizeof(path), "/run/netns/%s", ns);
-		other = open(path, O_RDONLY | O_CLOEXEC);
-		if (other < 0 || setns(other, CLONE_NEWNET) < 0)
-			exit(2);
-		close(other);
-	}
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) < 0) {
-		perror("bind");
-		exit(2);
-	}
-	if (setns(own, CLONE_NEWNET) < 0)
-		exit(2);
-	close(own);
-	return fd;
-}
-
-static void send_numbered(int fd, const char *to, uint16_t port, unsigned first, unsigned n,
-			  size_t size)
-{
-	static uint8_t payload[9000];
-	struct sockaddr_storage ss;
-	socklen_t len = sockaddr_of(to, port, &ss);
-
-	for (uint32_t i = first; i < first + n; i++) {
-		memcpy(payload, &i, sizeof(i));
-		if (sendto(fd, payload, size, 0, (struct sockaddr *)&ss, len) < 0)
-			perror("sendto");
-	}
-}
-
-/* Datagrams that the kernel has for @fd; waits a moment for the first. */
-static unsigned kernel_got(int fd, int wait_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	uint8_t buf[9000];
-	unsigned n = 0;
-
-	poll(&pfd, 1, wait_ms);
-	while (recv(fd, buf, sizeof(buf), 0) >= 0)
-		n++;
-	return n;
 }
 
 static uint16_t dest_port(const struct nic_frame *f)
@@ -207,24 +102,6 @@ static int steer(const char *local, bool on)
 	if (local)
 		flow.local = addr(local);
 	return ops->steer(nic, &flow, on);
-}
-
-static void lease(int64_t ms)
-{
-	ops->set_lease(nic, ms ? clock_ns() + (uint64_t)ms * NSEC_PER_MSEC : 0);
-}
-
-static bool open_nic(void)
-{
-	int err = ops->open(&params, &nic);
-
-	if (err < 0)
-		printf("%s %s\n", strerrorname_np(-err), params.why);
-	else
-		printf("# %s: %s, flags %x, %u queue(s), frames of %u, MTU %u\n", nic->ifname,
-		       nic->mode, nic->flags, nic->queue_count, nic->queues[0]->frame_size,
-		       nic->mtu);
-	return err == 0;
 }
 
 static unsigned pool_total(void)
@@ -500,37 +377,12 @@ static int try_open(void)
 	return !good;
 }
 
-static void message(int level, const char *text)
-{
-	printf("# library (%d): %s\n", level, text);
-}
-
-static bool load(const char *plugin)
-{
-	void *handle = dlopen(plugin, RTLD_NOW | RTLD_LOCAL), *symbol;
-	nic_backend_fn entry;
-
-	if (!handle) {
-		puts(dlerror());
-		return false;
-	}
-	symbol = dlsym(handle, NIC_BACKEND_SYMBOL);
-	memcpy(&entry, &symbol, sizeof(entry));
-	if (!entry || entry(NIC_ABI + 1))
-		return false;
-	ops = entry(NIC_ABI);
-	return ops != NULL;
-}
-
 int main(int argc, char **argv)
 {
 	const char *command = argc > 3 ? argv[3] : "";
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 4 || !load(argv[1]))
+	if (argc < 4 || !nic_load(argv[1], argv[2]))
 		return 2;
-	params.ifname = argv[2];
-	params.log = getenv("NIC_XDP_LOG") ? message : NULL;
 	if (getenv("NIC_XDP_FRAMES"))
 		params.frames = (unsigned)atoi(getenv("NIC_XDP_FRAMES"));
 	if (strcmp(command, "open") == 0)

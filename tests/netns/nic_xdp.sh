@@ -9,7 +9,7 @@
 
 helper=$BUILD/tests/netns/nic_xdp holder=$BUILD/tests/netns/nic_hold plugin=$BUILD/kbaccel-xdp.so
 [[ -x $helper && -e $plugin ]] || die "not built: $helper, $plugin"
-need setpriv prlimit
+need setpriv prlimit unshare
 
 nic_xdp() { ip netns exec "$1" "$helper" "$plugin" "${@:2}"; }
 
@@ -79,6 +79,11 @@ refused 'memlock too low' ENOBUFS 'ulimit -l unlimited' \
 	"$helper" "$plugin" veth0 open
 NIC_XDP_FRAMES=700 refused 'too few frames' EINVAL 'from 769' nic_xdp "$A" veth0 open
 check 'failures leave no XDP program' no_xdp "$A" veth0
+
+refused 'a shifted clock' EOPNOTSUPP 'time namespace shifts CLOCK_MONOTONIC by 1000' \
+	ip netns exec "$A" unshare --time --monotonic 1000 --fork "$helper" "$plugin" veth0 open
+check 'a time namespace without shift' \
+	ip netns exec "$A" unshare --time --boottime 1000 --fork "$helper" "$plugin" veth0 open
 
 caps=+net_admin,+net_raw,+bpf,+perfmon
 check 'four capabilities suffice' ip netns exec "$A" setpriv --reuid 65534 --clear-groups \

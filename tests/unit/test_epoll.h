@@ -177,6 +177,7 @@ static inline int enter(void **state)
 	real_init();
 	clock_init();
 	usermem_init();
+	fdtable_set_owner();
 	wait_prepare();
 	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
 		return -1;

@@ -31,6 +31,7 @@ static int fresh(void **state)
 {
 	(void)state;
 	config.active = true;
+	fdtable_set_owner();
 	fdtable_clear_range(0, UINT32_MAX);
 	assert_int_equal(fdtable_used, 0);
 	return 0;

@@ -164,7 +164,8 @@ static void kinds_of_one_port_do_not_disturb(void **state)
 /* Of sockets that share a port, each has a flow; one that goes leaves the others' alone. */
 static void alike_flows_are_counted(void **state)
 {
-	struct nic_flow v4 = flow_of(NULL, 53, NULL, 0), dual = v4, one = flow_of("10.0.0.1", 54, NULL, 0);
+	struct nic_flow v4 = flow_of(NULL, 53, NULL, 0), dual = v4,
+			one = flow_of("10.0.0.1", 54, NULL, 0);
 	struct nic_flow shared = one;
 
 	(void)state;
