@@ -32,7 +32,7 @@ static bool same(const struct nic_flow *a, const struct nic_flow *b)
 {
 	return ipaddr_equal(&a->local, &b->local) && ipaddr_equal(&a->remote, &b->remote) &&
 	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
-	       a->families == b->families;
+	       a->families == b->families && a->flags == b->flags;
 }
 
 /* Takes @f off the interfaces in @mask. */

@@ -214,6 +214,11 @@ static struct nic_flow rule_of(const struct sock *s)
 				 .local_port = s->local_port,
 				 .remote_port = s->remote_port };
 
+	/* Only then may another process have a socket that a datagram of this rule is meant for. */
+	if (s->reuseaddr || s->reuseport || s->bound_if)
+		rule.flags = NIC_FLOW_SHARED;
+	if (s->bound_if)
+		rule.flags |= NIC_FLOW_DEVICE;
 	if (ipaddr_is_any(&s->local))
 		rule.families = s->family == AF_INET ? NIC_FLOW_V4
 				: s->v6only	     ? NIC_FLOW_V6
@@ -418,6 +423,7 @@ void sock_sync(struct sock *s, int fd)
 {
 	bool stamps = s->want & WANT_ANY_STAMP;
 	bool fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
+	bool shared = s->reuseaddr || s->reuseport;
 	int device = s->bound_if;
 	const char *option;
 
@@ -435,5 +441,7 @@ void sock_sync(struct sock *s, int fd)
 		readmit(s, fd);
 	else if (fast && s->bound_if != device)
 		change_device(s);
+	else if (s->state == SOCK_ACTIVE && (s->reuseaddr || s->reuseport) != shared)
+		resteer(s);
 	lock_release(&stack.lock);
 }

@@ -69,7 +69,7 @@ struct sock {
 	uint8_t family;              /* AF_INET or AF_INET6 */
 	bool v6only;
 	bool connected;
-	bool reuseport;
+	bool reuseaddr, reuseport;
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
 	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */

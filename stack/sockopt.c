@@ -207,6 +207,7 @@ const char *sockopt_read(struct sock *s, int fd)
 	if (has_txtime(fd))
 		s->tx_plain = false;
 	s->v6only = s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_V6ONLY, 0);
+	s->reuseaddr = get_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 	s->reuseport = get_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
 	s->rcvbuf = get_int(fd, SOL_SOCKET, SO_RCVBUF, 212992);
 	s->bound_if = bound_interface(fd);

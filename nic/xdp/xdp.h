@@ -36,7 +36,6 @@ struct xdp_queue {
 	uint32_t tx_out;    /* frames on the TX ring or not yet seen completed */
 	uint32_t tx_lazy;   /* completions are looked at from this many on */
 	uint32_t tx_size;   /* entries of the TX ring; 0: this queue can not send */
-	bool starved;	    /* the fill ring has room that the pool could not fill */
 	struct xsk_ring_cons rx;
 	struct xsk_ring_prod fill;
 	struct xsk_ring_prod tx;

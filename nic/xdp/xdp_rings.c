@@ -34,14 +34,17 @@ static inline void wake_fill(struct xdp_queue *x)
 		rawcall6(SYS_recvfrom, x->q.fd, 0, 0, MSG_DONTWAIT, 0, 0);
 }
 
+/*
+ * All the room there is: in copy mode the kernel publishes how much it took only when it comes for more, a whole ring's
+ * worth at once, and what is not made up for then is missing when it comes the next time.
+ */
 void xdp_refill(struct xdp_queue *x)
 {
-	uint32_t room = xsk_prod_nb_free(&x->fill, NIC_BURST);
+	uint32_t room = xsk_prod_nb_free(&x->fill, x->fill.size);
 	uint32_t spare = x->pool_count > x->pool_keep ? x->pool_count - x->pool_keep : 0;
 	uint32_t n = room < spare ? room : spare, idx;
 	const uint32_t *top = x->pool + x->pool_count;
 
-	x->starved = spare < room;
 	if (n && likely(xsk_ring_prod__reserve(&x->fill, n, &idx) == n)) {
 		for (uint32_t i = 0; i < n; i++)
 			*xsk_ring_prod__fill_addr(&x->fill, idx + i) = *--top;
@@ -58,8 +61,7 @@ unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned ma
 	uint64_t bytes = 0;
 
 	if (n == 0) {
-		if (unlikely(x->starved || xsk_ring_prod__needs_wakeup(&x->fill)))
-			xdp_refill(x);
+		xdp_refill(x);
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -185,10 +187,7 @@ int xdp_arm(struct nic_queue *q)
 	if (xsk_cons_nb_avail(&x->rx, 1))
 		return 1;
 	/* The kernel must have frames to receive into while the caller sleeps. */
-	if (unlikely(x->starved))
-		xdp_refill(x);
-	else
-		wake_fill(x);
+	xdp_refill(x);
 	return 0;
 }
 
