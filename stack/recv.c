@@ -346,8 +346,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 	if (err)
 		return err;
 	while (done < n) {
-		/* With a timeout the time is looked at after each message: one at a time. */
-		got = receive_batch(s, vec + done, deadline == WAIT_FOREVER ? n - done : 1, flags, &err);
+		/* The time is looked at after each message: once it is up there is one more at the most. */
+		got = receive_batch(s, vec + done, time_is_up(deadline) ? 1 : n - done, flags, &err);
 		done += (unsigned)got;
 		if (err)
 			break;
