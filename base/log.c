@@ -16,18 +16,21 @@
 enum log_level log_threshold = LOG_LEVEL_WARN;
 
 static struct stat stderr_was;
-static bool stderr_known;
+static bool stderr_watched, stderr_open;
 
 void log_init(void)
 {
-	stderr_known = fstat(STDERR_FILENO, &stderr_was) == 0;
+	stderr_open = fstat(STDERR_FILENO, &stderr_was) == 0;
+	stderr_watched = true;
 }
 
 static bool stderr_is_the_same(void)
 {
 	struct stat now;
 
-	return stderr_known && fstat(STDERR_FILENO, &now) == 0 && now.st_dev == stderr_was.st_dev &&
+	if (!stderr_watched)
+		return true;
+	return stderr_open && fstat(STDERR_FILENO, &now) == 0 && now.st_dev == stderr_was.st_dev &&
 	       now.st_ino == stderr_was.st_ino;
 }
 

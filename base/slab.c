@@ -38,6 +38,17 @@ void slab_forked(void)
 		lock_reset(&s->lock);
 }
 
+/* What is left of older fresh memory becomes ordinary free objects. */
+static void use_up_fresh(struct slab *s)
+{
+	for (; s->fresh_left; s->fresh_left--, s->fresh += s->size) {
+		struct slab_free *f = link_of(s, s->fresh);
+
+		f->next = s->free;
+		s->free = f;
+	}
+}
+
 static void grow(struct slab *s, size_t bytes)
 {
 	size_t n = bytes / s->size;
@@ -48,36 +59,46 @@ static void grow(struct slab *s, size_t bytes)
 	if (n == 0)
 		return;
 	mem = (char *)rawcall6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if ((uintptr_t)mem >= (uintptr_t)-4095)
 		return;
 	if (s->total == 0)
 		enlist(s);
-	/* Last object first, so that they are handed out in address order. */
-	for (size_t i = n; i-- > 0;) {
-		struct slab_free *f = link_of(s, mem + i * s->size);
-
-		f->next = s->free;
-		s->free = f;
-	}
+	use_up_fresh(s);
+	s->fresh = mem;
+	s->fresh_left = n;
 	s->total += n;
+}
+
+static void *take(struct slab *s)
+{
+	struct slab_free *f = s->free;
+	void *object;
+
+	if (f) {
+		s->free = f->next;
+		return object_of(s, f);
+	}
+	if (!s->fresh_left)
+		return NULL;
+	object = s->fresh;
+	s->fresh += s->size;
+	s->fresh_left--;
+	return object;
 }
 
 void *slab_get(struct slab *s)
 {
-	struct slab_free *f;
+	void *object;
 
 	if (!lock_acquire(&s->lock))
 		return NULL;
-	if (!s->free)
+	if (!s->free && !s->fresh_left)
 		grow(s, s->size > CHUNK ? s->size : CHUNK);
-	f = s->free;
-	if (f) {
-		s->free = f->next;
-		s->in_use++;
-	}
+	object = take(s);
+	s->in_use += object != NULL;
 	lock_release(&s->lock);
-	return f ? object_of(s, f) : NULL;
+	return object;
 }
 
 void slab_put(struct slab *s, void *object)

@@ -22,7 +22,9 @@ struct slab {
 	size_t link;             /* where in a free object the link lives */
 	size_t limit;            /* objects at most, 0: no limit */
 	struct lock lock;
-	struct slab_free *free;
+	struct slab_free *free;  /* objects that were used before */
+	char *fresh;             /* memory that was not: objects are cut off it one by one */
+	size_t fresh_left;       /* objects in it */
 	size_t total, in_use;
 	struct slab *next;       /* all slabs that own memory, for slab_forked() */
 };
@@ -41,7 +43,10 @@ void slab_put(struct slab *s, void *object);
 /* In the child of a fork: threads that held a slab's lock are gone. */
 void slab_forked(void);
 
-/* Takes memory for @n objects now, so that later slab_get() calls need no system call. */
+/*
+ * Takes address space for @n objects now, so that so many slab_get() calls need no system call: a sandboxed server may not be
+ * allowed mmap() any more. Pages are touched only when objects on them are handed out.
+ */
 void slab_reserve(struct slab *s, size_t n);
 
 #endif

@@ -14,6 +14,12 @@ struct lock epoll_membership;
 static struct slab set_slab = SLAB(struct epoll_set, free_link, 0);
 static struct slab item_slab = SLAB(struct epoll_item, of_set, 0);
 
+void epoll_reserve(void)
+{
+	slab_reserve(&set_slab, 256);
+	slab_reserve(&item_slab, 4096);
+}
+
 void epoll_created(int epfd)
 {
 	struct epoll_set *ep;

@@ -22,6 +22,9 @@
 struct sock;
 struct epoll_set;
 
+/* Takes address space while that is allowed (R7). */
+void epoll_reserve(void);
+
 /* The program made an epoll descriptor. */
 void epoll_created(int epfd);
 void epoll_destroy(struct epoll_set *ep);

@@ -95,7 +95,7 @@ void fdtable_clear_range(unsigned first, unsigned last)
 {
 	if (last >= FDTABLE_PAGE * FDTABLE_PAGES)
 		last = FDTABLE_PAGE * FDTABLE_PAGES - 1;
-	if (is_foreign())
+	if (!fdtable_used || is_foreign())
 		return;
 	for (unsigned fd = first; fdtable_used && fd <= last; fd++) {
 		if (!fdtable_page[fd / FDTABLE_PAGE])

@@ -20,6 +20,11 @@ struct flow_entry {
 static struct flow_entry *bucket[BUCKETS];
 static struct slab slab = SLAB(struct flow_entry, next, 0);
 
+void flow_reserve(void)
+{
+	slab_reserve(&slab, 1024);
+}
+
 static struct flow_entry **bucket_of(const struct nic_flow *r)
 {
 	uint32_t h = ipaddr_hash(&r->local) ^ (ipaddr_hash(&r->remote) * 31) ^

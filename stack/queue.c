@@ -17,6 +17,7 @@
 #define SKB_OVERHEAD 640     /* what an empty sk_buff and its rounding come to on x86-64 */
 #define SKB_ROUND 128
 #define ASIDE_BYTES 4096     /* the largest frame's packet fits */
+#define ASIDE_RESERVED 2048  /* address space taken at the start */
 #define ASIDE_MAX 32768      /* 128 MiB at the very most, shared by all sockets */
 
 struct aside {
@@ -25,6 +26,11 @@ struct aside {
 };
 
 static struct slab aside_slab = SLAB(struct aside, d.next, ASIDE_MAX);
+
+void queue_reserve(void)
+{
+	slab_reserve(&aside_slab, ASIDE_RESERVED);
+}
 
 /* The copy takes the packet's headers along: addresses and TTL are read from them later. */
 static struct dgram *set_aside(struct dgram *d)

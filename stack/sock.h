@@ -170,7 +170,10 @@ static inline bool sock_readable(const struct sock *s)
 	return __atomic_load_n(&s->count, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* queue.c. Enqueue takes @d over, or drops it when the receive buffer is full. @aside: copy it out of its frame. */
+/* queue.c. Address space for datagrams set aside, while system calls are allowed (R7). */
+void queue_reserve(void);
+
+/* Enqueue takes @d over, or drops it when the receive buffer is full. @aside: copy it out of its frame. */
 void queue_put(struct sock *s, struct dgram *d, bool aside);
 /* Takes up to @max datagrams off as a chain, or NULL. */
 struct dgram *queue_take(struct sock *s, unsigned max);

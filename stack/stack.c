@@ -76,6 +76,9 @@ int stack_init(char why[NIC_WHY_LEN])
 		return err;
 	}
 	wait_prepare();
+	queue_reserve();
+	flow_reserve();
+	epoll_reserve();
 	stack.ready = true;
 	return 0;
 }

@@ -68,6 +68,7 @@ void ifaces_follow_links(void);
 struct iface *stack_iface(int ifindex);
 
 /* Installs @rule on the interfaces in @mask (or counts one more user). NULL: @why. flow_put() ends one use. */
+void flow_reserve(void);
 struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN]);
 void flow_put(struct flow *f);
 

@@ -59,6 +59,7 @@ static struct sleeper *sleeper_new(void)
 
 void wait_prepare(void)
 {
+	slab_reserve(&sleeper_slab, 64);
 	if (!spare)
 		spare = sleeper_new();
 }

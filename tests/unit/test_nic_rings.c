@@ -266,7 +266,7 @@ static void an_empty_pool_recovers(void **state)
 	/* What is kept for transmission stays. */
 	assert_int_equal(total, FRAMES - 8);
 	assert_int_equal(xdp_pool_free(&x.q), 8);
-	assert_true(x.starved);
+	assert_true(fill.producer - fill.consumer < RING);
 	while (held_count) {
 		uint8_t *data = let_go(POOL);
 
@@ -274,7 +274,6 @@ static void an_empty_pool_recovers(void **state)
 	}
 	assert_int_equal(xdp_rx_burst(&x.q, frames, NIC_BURST), 0);
 	assert_int_equal(fill.producer - fill.consumer, RING);
-	assert_false(x.starved);
 }
 
 static void a_full_tx_ring_is_counted(void **state)
