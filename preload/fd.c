@@ -128,16 +128,18 @@ EXPORT int dup3(int fd, int target, int flags)
 	return copied(fd, real.dup3(fd, target, flags));
 }
 
-/* SIGIO for a datagram in our queue is nothing we could send. */
-static void async_wanted(int fd)
+/* @async: SIGIO is wanted, and for a datagram in our queue that is nothing we could send. */
+static void flags_changed(int fd, bool async)
 {
 	int saved = errno;
 	struct sock *s = fast_sock(fd);
 
-	if (s) {
+	if (!s)
+		return;
+	sock_sync_flags(s, fd);
+	if (async)
 		sock_refuse(s, "O_ASYNC is set, and only the kernel sends SIGIO");
-		sock_put(s);
-	}
+	sock_put(s);
 	errno = saved;
 }
 
@@ -159,8 +161,8 @@ EXPORT int fcntl(int fd, int command, ...)
 		else
 			copied(fd, r);
 	}
-	if (r == 0 && command == F_SETFL && ((long)arg & O_ASYNC))
-		async_wanted(fd);
+	if (r == 0 && command == F_SETFL)
+		flags_changed(fd, (long)arg & O_ASYNC);
 	return r;
 }
 
@@ -204,8 +206,12 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (request == FIOASYNC)
-		async_wanted(fd);
+	if (request == FIOASYNC || request == FIONBIO) {
+		r = real.ioctl(fd, request, arg);
+		if (r == 0)
+			flags_changed(fd, request == FIOASYNC && *(const int *)arg);
+		return r;
+	}
 	if ((request != FIONREAD && request != SIOCGSTAMP && request != SIOCGSTAMPNS) ||
 	    !(s = fast_sock(fd)))
 		return real.ioctl(fd, request, arg);

@@ -165,7 +165,7 @@ unsigned engine_poll(struct engine *e)
 		stats->counters[STAT_lock_contended]++;
 		return 0;
 	}
-	if (__builtin_expect(e->returned != NULL, 0)) {
+	if (__builtin_expect(__atomic_load_n(&e->returned, __ATOMIC_RELAXED) != NULL, 0)) {
 		returned = __atomic_exchange_n(&e->returned, NULL, __ATOMIC_ACQUIRE);
 		free_frames(e, returned);
 	}

@@ -292,13 +292,14 @@ static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *eve
 
 /*
  * Everything that is ready now. With members that only the kernel knows it is asked each time; for shadows
- * alone every 50 us are enough while there is work (R2), but always before saying "nothing".
+ * alone every 50 us are enough while there is work (R2), but always before saying "nothing". @quiet: a sleep has just
+ * ended that found nothing on its side.
  */
 static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
-		  const sigset_t *mask)
+		  const sigset_t *mask, bool quiet)
 {
 	uint64_t now = clock_ticks();
-	bool kernel_first = ep->kernel_first;
+	bool kernel_first = ep->kernel_first && !quiet;
 	int n = 0, m = 0;
 
 	if (!kernel_first) {
@@ -306,7 +307,9 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 		if (n < 0)
 			return n;
 	}
-	if (!n || ep->others || ep->writers || now >= ep->kernel_due) {
+	if (quiet && n)
+		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
+	else if (!n || ep->others || ep->writers || now >= ep->kernel_due) {
 		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
 		if (n < max) {
 			m = report_kernel(ep, epfd, events + n, max - n, n ? NULL : mask);
@@ -360,8 +363,8 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 				      .arg = ep,
 				      .release = release_set };
 	struct pollfd pfd[1 + WAIT_EXTRA];
-	bool last = deadline == 0;
-	int n;
+	bool last = deadline == 0, look = false, quiet = false;
+	int n = 0;
 
 	for (;;) {
 		epoll_activate(ep);
@@ -369,7 +372,9 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 		target.kernel_only = !epoll_is_fast(ep);
 		if (!target.kernel_only)
 			stack_poll();
-		n = gather(ep, epfd, events, max, mask);
+		/* A call that may sleep need not ask the kernel for nothing: the sleep looks at its side. */
+		if (last || look || set_ready(ep))
+			n = gather(ep, epfd, events, max, mask, quiet);
 		if (n || last)
 			return n;
 		pfd[0] = (struct pollfd){ .fd = epfd, .events = POLLIN };
@@ -377,8 +382,11 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 		if (n < 0)
 			return n;
 		last = n == WAIT_TIMEOUT;
-		if (n == WAIT_KERNEL)
+		look = n == WAIT_KERNEL;
+		quiet = n == WAIT_READY;
+		if (look)
 			ep->kernel_due = 0;
+		n = 0;
 	}
 }
 

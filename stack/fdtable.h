@@ -75,7 +75,7 @@ static inline struct file *fdtable_peek(int fd)
 {
 	struct file **page;
 
-	if (!fdtable_used || (unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
+	if (!__atomic_load_n(&fdtable_used, __ATOMIC_RELAXED) || (unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
 		return NULL;
 	page = __atomic_load_n(&fdtable_page[(unsigned)fd / FDTABLE_PAGE], __ATOMIC_ACQUIRE);
 	return page ? __atomic_load_n(&page[(unsigned)fd % FDTABLE_PAGE], __ATOMIC_ACQUIRE) : NULL;

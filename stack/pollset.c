@@ -167,8 +167,15 @@ static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 		r = wait_for(&target, p->fds, (unsigned)p->n, deadline, mask);
 		if (r < 0)
 			return r;
+		/* After these two the kernel's answer for its side stands in revents. */
 		if (r == WAIT_KERNEL)
 			return combine(p);
+		if (r == WAIT_READY) {
+			stack_poll();
+			r = combine(p);
+			if (r)
+				return r;
+		}
 		if (r == WAIT_TIMEOUT)
 			deadline = 0;
 	}

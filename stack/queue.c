@@ -61,7 +61,7 @@ void queue_put(struct sock *s, struct dgram *d, bool aside)
 {
 	d->next = NULL;
 	d->charge = SKB_OVERHEAD + ((d->len + SKB_ROUND - 1) & ~(uint32_t)(SKB_ROUND - 1));
-	if (s->charged > s->rcvbuf) {
+	if (__atomic_load_n(&s->charged, __ATOMIC_RELAXED) > s->rcvbuf) {
 		drop(s, d, STAT_rx_queue_full);
 		return;
 	}
@@ -83,7 +83,7 @@ void queue_put(struct sock *s, struct dgram *d, bool aside)
 	d->dropped = s->dropped;
 	*s->tail = d;
 	s->tail = &d->next;
-	s->charged += d->charge;
+	__atomic_store_n(&s->charged, s->charged + d->charge, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
 	lock_release(&s->lock);
 }

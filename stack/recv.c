@@ -112,37 +112,37 @@ static ssize_t from_queue(struct sock *s, struct msghdr *msg, int flags)
 	return r;
 }
 
+/* Our queue, unless it is the shadow's turn; -EAGAIN: nothing, or its turn. */
+static ssize_t take_fast(struct sock *s, struct msghdr *msg, int flags)
+{
+	if (!sock_readable(s))
+		stack_poll();
+	if (sock_readable(s) && clock_ticks() < s->shadow_due)
+		return from_queue(s, msg, flags);
+	return -EAGAIN;
+}
+
 /* Whatever is there now, on either side. */
 static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	ssize_t r;
+	ssize_t r = take_fast(s, msg, flags);
 
-	if (!sock_readable(s))
-		stack_poll();
-	if (sock_readable(s) && clock_ticks() < s->shadow_due) {
-		r = from_queue(s, msg, flags);
-		if (r != -EAGAIN)
-			return r;
-	}
+	if (r != -EAGAIN)
+		return r;
 	r = from_shadow(s, fd, msg, flags);
 	return r == -EAGAIN ? from_queue(s, msg, flags) : r;
 }
 
-/* Until when a call may wait: 0 not at all. The kernel keeps O_NONBLOCK and SO_RCVTIMEO; it is asked only here. */
-static uint64_t wait_until(const struct sock *s, int fd, int flags)
+/* Until when a call may wait: 0 not at all. Of a socket that other processes have, too, the kernel is asked. */
+static uint64_t wait_until(struct sock *s, int fd, int flags)
 {
-	struct timeval tv = { 0, 0 };
-	socklen_t len = sizeof(tv);
-	int fl;
-
 	if ((flags & MSG_DONTWAIT) || s->timeout_zero)
 		return 0;
-	fl = kernel_fcntl(fd, F_GETFL, 0);
-	if (fl < 0 || (fl & O_NONBLOCK))
+	if (__builtin_expect(s->shared, 0))
+		sock_sync_flags(s, fd);
+	if (s->nonblock)
 		return 0;
-	if (kernel_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
-		return WAIT_FOREVER;
-	return wait_deadline((uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC);
+	return s->timeout_ns ? wait_deadline(s->timeout_ns) : WAIT_FOREVER;
 }
 
 static bool readable(void *arg)
@@ -187,7 +187,10 @@ static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 	/* poll() looks its descriptors up again when a signal wakes it: it may answer for another file now. */
 	if (r == WAIT_KERNEL && !(pfd[0].revents & POLLNVAL) && !names(fd, s))
 		return -ERESTART;
-	s->shadow_due = r == WAIT_READY ? clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us : 0;
+	if (r == WAIT_READY)
+		s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
+	else if (r == WAIT_KERNEL)
+		s->shadow_due = 0;
 	w->blind_ms = 0;
 	if (r == WAIT_KERNEL && !(pfd[0].revents & (POLLIN | POLLRDHUP)))
 		w->blind_ms = 1;
@@ -228,11 +231,15 @@ static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 		s->deferred_error = 0;
 		return r;
 	}
-	r = take_now(s, fd, msg, flags);
+	r = take_fast(s, msg, flags);
 	if (r != -EAGAIN)
 		return r;
+	/* With nothing in our queue a call that may sleep need not ask the shadow first: the sleep looks at it. */
 	deadline = wait_until(s, fd, flags);
-	return deadline ? wait_and_take(s, fd, msg, flags, deadline) : r;
+	if (deadline && !sock_readable(s))
+		return wait_and_take(s, fd, msg, flags, deadline);
+	r = take_now(s, fd, msg, flags);
+	return r == -EAGAIN && deadline ? wait_and_take(s, fd, msg, flags, deadline) : r;
 }
 
 /* A call that the kernel would refuse at once, or that it alone understands. */
@@ -352,7 +359,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 		if (err)
 			break;
 		/* What is there was taken, and the shadow has been looked at lately: no system call to hear "nothing". */
-		if (!got && done && (flags & MSG_DONTWAIT) && clock_ticks() < s->shadow_due)
+		if (!got && done && (flags & (MSG_DONTWAIT | MSG_PEEK)) == MSG_DONTWAIT &&
+		    clock_ticks() < s->shadow_due)
 			break;
 		if (!got) {
 			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);

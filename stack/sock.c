@@ -3,12 +3,14 @@
 #include "stack/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/config.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "base/slab.h"
 #include "stack/demux.h"
@@ -235,6 +237,11 @@ static void refuse_option(struct sock *s, const char *option)
 	refuse(s, why);
 }
 
+void sock_sync_flags(struct sock *s, int fd)
+{
+	s->nonblock = kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+}
+
 /* Opens what it needs; 0, or -errno after refuse(). */
 static int prepare(struct sock *s, int fd)
 {
@@ -248,6 +255,7 @@ static int prepare(struct sock *s, int fd)
 		return -ENOTSUP;
 	}
 	show_addresses(s);
+	sock_sync_flags(s, fd);
 	option = sockopt_read(s, fd);
 	if (option) {
 		refuse_option(s, option);

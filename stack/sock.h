@@ -74,6 +74,7 @@ struct sock {
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
 	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */
 	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
+	bool nonblock;               /* O_NONBLOCK, while this process alone can change it (not ->shared) */
 	bool timeout_zero;           /* SO_RCVTIMEO was set to a negative time: do not wait at all */
 	bool stamp_enabled;          /* SIOCGSTAMP was asked: stamp what comes from now on */
 	bool option_refused;         /* on the kernel path because of an option, which may be taken back */
@@ -99,6 +100,7 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
+	uint64_t timeout_ns;         /* SO_RCVTIMEO; 0: for ever */
 	uint64_t last_stamp;         /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
 
 	/* The last route used. */
@@ -135,6 +137,9 @@ void sock_reap(void);
  * what changed. 0; with KBACCEL_STRICT -errno when the socket is chosen but cannot be accelerated.
  */
 int sock_bound(struct sock *s, int fd);
+
+/* The program may have changed O_NONBLOCK. */
+void sock_sync_flags(struct sock *s, int fd);
 
 /* Reads all options that matter back from the kernel; a socket whose options we cannot honour goes to the kernel. */
 void sock_sync(struct sock *s, int fd);

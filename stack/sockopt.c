@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
+#include "base/clock.h"
 #include "stack/sock.h"
 
 /* Names that Debian 12's headers lack or spell in conflict with each other. */
@@ -105,6 +107,16 @@ static bool has_filter(int fd)
 	socklen_t len = 0;
 
 	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0 || len > 0;
+}
+
+static uint64_t receive_timeout(int fd)
+{
+	struct timeval tv = { 0, 0 };
+	socklen_t len = sizeof(tv);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0)
+		return 0;
+	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC;
 }
 
 static int bound_interface(int fd)
@@ -209,6 +221,7 @@ const char *sockopt_read(struct sock *s, int fd)
 	s->v6only = s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_V6ONLY, 0);
 	s->reuseaddr = get_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 	s->reuseport = get_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+	s->timeout_ns = receive_timeout(fd);
 	s->rcvbuf = get_int(fd, SOL_SOCKET, SO_RCVBUF, 212992);
 	s->bound_if = bound_interface(fd);
 	s->errors_due = s->connected || get_int(fd, SOL_IP, IP_RECVERR, 0) ||

@@ -219,7 +219,7 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (all < 0 || t->ready(t->arg)) {
 		sleeper_put(w);
-		return WAIT_READY;
+		return WAIT_FED;
 	}
 	if (w && w->fd >= 0)
 		fds[all] = (struct pollfd){ .fd = w->fd, .events = POLLIN };
@@ -255,7 +255,7 @@ static int spin(const struct wait_target *t, struct pollfd *fds, unsigned n, uin
 		stack_poll();
 		if (t->ready(t->arg)) {
 			stats_add(STAT_spin_hits, 1);
-			return WAIT_READY;
+			return WAIT_FED;
 		}
 		clock_pause();
 		now = stack_tick();

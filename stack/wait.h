@@ -34,8 +34,11 @@ struct wait_target {
 	void (*release)(void *arg);
 };
 
-/* Why a wait ended. Negative: -EINTR. */
-enum { WAIT_TIMEOUT = 0, WAIT_READY = 1, WAIT_KERNEL = 2 };
+/*
+ * Why a wait ended. Negative: -EINTR. With WAIT_READY the kernel's descriptors were looked at last of all and have
+ * nothing; with WAIT_FED they were not.
+ */
+enum { WAIT_TIMEOUT = 0, WAIT_READY = 1, WAIT_KERNEL = 2, WAIT_FED = 3 };
 
 /*
  * Waits until @t->ready, or one of the @n descriptors in @fds has an event (revents is filled in: WAIT_KERNEL), or @deadline

@@ -50,6 +50,8 @@ static bool check_caps(void)
 		{ CAP_NET_RAW, CAP_NET_RAW, "CAP_NET_RAW", "to open AF_XDP sockets" },
 		{ CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN", "to attach an XDP program" },
 		{ CAP_BPF, CAP_SYS_ADMIN, "CAP_BPF (or CAP_SYS_ADMIN)", "to load an XDP program" },
+		{ CAP_PERFMON, CAP_SYS_ADMIN, "CAP_PERFMON (or CAP_SYS_ADMIN)",
+		  "to load an XDP program that reads packets" },
 	};
 	bool good = true, have;
 	size_t i;
