@@ -107,11 +107,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
 	struct sock *s = fast_sock(fd);
-	int saved;
+	int saved = errno;
 
+	for (unsigned i = 0; !s && fdtable_used && i < n && usermem_readable(&vec[i], sizeof(*vec)); i++)
+		look_for_rights(&vec[i].msg_hdr);
+	errno = saved;
 	if (!s)
 		return (int)follow_implicit_bind(fd, real.sendmmsg(fd, vec, n, flags));
-	saved = errno;
 	return (int)finish(s, sock_sendmmsg(s, fd, vec, n, flags), saved);
 }
 

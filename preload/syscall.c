@@ -94,6 +94,9 @@ static bool configure(long nr, const struct args *a, long *r)
 	case SYS_connect:
 		*r = connect(A(0, int), A(1, const struct sockaddr *), A(2, socklen_t));
 		return true;
+	case SYS_shutdown:
+		*r = shutdown(A(0, int), A(1, int));
+		return true;
 	case SYS_setsockopt:
 		*r = setsockopt(A(0, int), A(1, int), A(2, int), A(3, const void *), A(4, socklen_t));
 		return true;

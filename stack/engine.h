@@ -6,7 +6,9 @@
  * validates them and finds their sockets, the sockets' queues take them, and the threads and epoll sets that wait for those
  * sockets are told. A thread that finds the lock taken leaves the work to the holder. There is no thread of ours.
  *
- * Lock order: stack_lock > engine > socket > epoll set > frame and slab locks.
+ * Lock order, outermost first: stack.lock, epoll_membership; then engine, a socket's lock, a set's lock or the sleepers' lock,
+ * hostnet's, slabs. epoll_membership and the engines' locks are never held together but around a fork. A sender takes
+ * a socket's tx_lock by trying only.
  */
 #ifndef STACK_ENGINE_H
 #define STACK_ENGINE_H
@@ -49,7 +51,7 @@ unsigned engine_poll(struct engine *e);
 /* Gives the frames of a chain of consumed datagrams (all of this engine) back to the NIC. */
 void engine_return(struct engine *e, struct dgram *chain);
 
-/* Called by lwip_rx.c for each datagram that found its socket; takes @d over. */
+/* Called by lwip_port.c for each datagram that found its socket; takes @d over. */
 void engine_deliver(struct engine *e, struct sock *s, struct dgram *d);
 
 /* Copies the counters that only the queue knows to the statistics page. */

@@ -370,6 +370,7 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 		epoll_activate(ep);
 		stack_tick();
 		target.kernel_only = !epoll_is_fast(ep);
+		target.mixed = ep->others || ep->writers || ep->children;
 		if (!target.kernel_only)
 			stack_poll();
 		/* A call that may sleep need not ask the kernel for nothing: the sleep looks at its side. */

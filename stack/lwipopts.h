@@ -24,7 +24,7 @@
 #define LWIP_IGMP 0
 #define LWIP_ICMP 0
 #define LWIP_ARP 0
-#define LWIP_ETHERNET 0             /* frames are parsed in input.c */
+#define LWIP_ETHERNET 0             /* frames are parsed in lwip_port.c */
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
 #define LWIP_ICMP6 0
@@ -34,7 +34,7 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
 #define LWIP_IPV6_FORWARD 0
 #define LWIP_IPV6_SCOPES 0          /* the interface is known from the engine */
-#define LWIP_IPV6_NUM_ADDRESSES 1   /* set for each packet, see engine.c */
+#define LWIP_IPV6_NUM_ADDRESSES 1   /* set for each packet, see lwip_port.c */
 #define LWIP_ND6_QUEUEING 0
 #define LWIP_ND6_ALLOW_RA_UPDATES 0
 #define LWIP_ND6_NUM_NEIGHBORS 1
@@ -63,11 +63,11 @@
 #define IP_SOF_BROADCAST 0
 #define IP_SOF_BROADCAST_RECV 0
 
-/* Received UDP checksums are verified in front of udp_input() (engine.c), where the NIC's verdict and partial sums are known. */
+/* Received UDP checksums are verified in front of udp_input() (lwip_port.c), where the NIC's verdict and partial sums are known. */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 0
 #define CHECKSUM_CHECK_IP 1
 #define CHECKSUM_CHECK_UDP 0
-#define CHECKSUM_GEN_IP 0           /* made last, in output.c, over DF and ID as Linux sets them */
+#define CHECKSUM_GEN_IP 0           /* made last, in lwip_port.c, over DF and ID as Linux sets them */
 #define CHECKSUM_GEN_UDP 1
 #define LWIP_CHECKSUM_ON_COPY 0
 #define LWIP_CHKSUM checksum_lwip

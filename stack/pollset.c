@@ -151,9 +151,20 @@ static int poll_once(struct poller *p, const sigset_t *mask)
 	return r < 0 ? r : combine(p);
 }
 
+static bool has_kernels(const struct poller *p)
+{
+	for (nfds_t i = 0; i < p->n; i++)
+		if (!p->file[i] || (p->fds[i].events & POLLOUT) || p->file[i]->kind != FILE_SOCK)
+			return true;
+	return false;
+}
+
 static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 {
-	struct wait_target target = { .ready = any_ready, .arg = p, .release = poller_end };
+	struct wait_target target = { .ready = any_ready,
+				      .arg = p,
+				      .mixed = has_kernels(p),
+				      .release = poller_end };
 	int r;
 
 	for (;;) {

@@ -187,26 +187,66 @@ void sock_refuse(struct sock *s, const char *format, ...)
 #define SHARED                                                                                     \
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
 
+static void refuse_option(struct sock *s, const char *option)
+{
+	char why[NIC_WHY_LEN];
+
+	snprintf(why, sizeof(why), "%s is set, which only the kernel can honour", option);
+	s->option_refused = true;
+	refuse(s, why);
+}
+
+#define GROUP_PROGRAM "SO_ATTACH_REUSEPORT_*BPF"
+
 /* The group that sock_refuse_group() is at; stack.lock held. */
 static const struct sock *group;
+
+static bool is_of_group(const struct file *f)
+{
+	const struct sock *s = (const struct sock *)f;
+
+	return f->kind == FILE_SOCK && s->local_port == group->local_port && s->family == group->family;
+}
 
 static void refuse_member(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind == FILE_SOCK && s->local_port == group->local_port && s->family == group->family &&
-	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
-		refuse(s, "SO_ATTACH_REUSEPORT_*BPF is set, which only the kernel can honour");
+	if (is_of_group(f) && (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+		refuse_option(s, GROUP_PROGRAM);
 }
 
 void sock_refuse_group(struct sock *s)
 {
-	if (!lock_acquire(&stack.lock))
+	s->group_program = true;
+	if (!s->local_port || !lock_acquire(&stack.lock))
 		return;
 	group = s;
 	fdtable_each(refuse_member);
 	lock_release(&stack.lock);
+}
+
+static bool group_has_program;
+
+static void look_for_program(int fd, struct file *f)
+{
+	(void)fd;
+	if (is_of_group(f) && ((struct sock *)f)->group_program)
+		group_has_program = true;
+}
+
+/* An option that stands in the way and that sockopt_read() does not see; stack.lock held. */
+static const char *hidden_option(struct sock *s, int fd)
+{
+	if (kernel_fcntl(fd, F_GETFL, 0) & O_ASYNC)
+		return "O_ASYNC";
+	if (!s->reuseport)
+		return NULL;
+	group = s;
+	group_has_program = false;
+	fdtable_each(look_for_program);
+	return group_has_program ? GROUP_PROGRAM : NULL;
 }
 
 static struct nic_flow rule_of(const struct sock *s)
@@ -226,15 +266,6 @@ static struct nic_flow rule_of(const struct sock *s)
 				: s->v6only	     ? NIC_FLOW_V6
 						     : NIC_FLOW_V4 | NIC_FLOW_V6;
 	return rule;
-}
-
-static void refuse_option(struct sock *s, const char *option)
-{
-	char why[NIC_WHY_LEN];
-
-	snprintf(why, sizeof(why), "%s is set, which only the kernel can honour", option);
-	s->option_refused = true;
-	refuse(s, why);
 }
 
 void sock_sync_flags(struct sock *s, int fd)
@@ -257,6 +288,8 @@ static int prepare(struct sock *s, int fd)
 	show_addresses(s);
 	sock_sync_flags(s, fd);
 	option = sockopt_read(s, fd);
+	if (!option)
+		option = hidden_option(s, fd);
 	if (option) {
 		refuse_option(s, option);
 		return -ENOTSUP;
@@ -445,7 +478,7 @@ void sock_sync(struct sock *s, int fd)
 	}
 	if (fast && option)
 		refuse_option(s, option);
-	else if (!fast && !option)
+	else if (!fast && !option && !hidden_option(s, fd))
 		readmit(s, fd);
 	else if (fast && s->bound_if != device)
 		change_device(s);

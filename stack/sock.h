@@ -70,6 +70,7 @@ struct sock {
 	bool v6only;
 	bool connected;
 	bool reuseaddr, reuseport;
+	bool group_program;          /* SO_ATTACH_REUSEPORT_*BPF was set on it */
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
 	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */

@@ -247,7 +247,7 @@ static int glance(struct pollfd *fds, unsigned n, const sigset_t *mask)
 static int spin(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
 		const sigset_t *mask)
 {
-	uint64_t step = WAIT_KERNEL_US * clock_ticks_per_us, now = clock_ticks();
+	uint64_t step = t->mixed ? 0 : WAIT_KERNEL_US * clock_ticks_per_us, now = clock_ticks();
 	uint64_t end = now + (uint64_t)config.spin_us * clock_ticks_per_us, look = now + step;
 	int r = WAIT_TIMEOUT;
 

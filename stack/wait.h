@@ -29,6 +29,7 @@ struct wait_target {
 	const struct epoll_set *set;
 	bool (*ready)(void *arg); /* has it come? Looked at between polls */
 	void *arg;
+	bool mixed;               /* the kernel's own files are among them: no 50 us late for those */
 	bool kernel_only;         /* no accelerated socket among them: leave the queues alone */
 	/* Gives the call's references back when the thread is cancelled in its sleep (pthread_cancel(3)). */
 	void (*release)(void *arg);
