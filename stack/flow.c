@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * flow.c - counted steering rules (contracts in stack.h). Several sockets may share one rule (SO_REUSEPORT); the
- * backend hears of it once. The caller holds stack.lock.
+ * backend hears of it once. The same rule on other interfaces is another one. The caller holds stack.lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +47,6 @@ static void uninstall(struct flow *f, uint32_t mask)
 	for (unsigned i = 0; stack.owner && i < stack.ifaces; i++)
 		if (mask & (1u << i))
 			stack.iface[i]->nic->ops->steer(stack.iface[i]->nic, &f->rule, false);
-	f->ifaces &= ~mask;
 }
 
 static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
@@ -58,7 +57,7 @@ static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 		struct nic *nic = stack.iface[i]->nic;
 		int err;
 
-		if (!(mask & (1u << i)) || (f->ifaces & (1u << i)))
+		if (!(mask & (1u << i)))
 			continue;
 		err = nic->ops->steer(nic, &f->rule, true);
 		if (err) {
@@ -68,7 +67,6 @@ static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 			return err;
 		}
 		added |= 1u << i;
-		f->ifaces |= 1u << i;
 	}
 	return 0;
 }
@@ -77,24 +75,25 @@ struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_W
 {
 	struct flow_entry **head = bucket_of(rule), *f = *head;
 
-	while (f && !same(&f->flow.rule, rule))
+	while (f && (f->flow.ifaces != mask || !same(&f->flow.rule, rule)))
 		f = f->next;
-	if (!f) {
-		f = slab_get(&slab);
-		if (!f) {
-			snprintf(why, NIC_WHY_LEN, "no memory for a steering rule");
-			return NULL;
-		}
-		memset(f, 0, sizeof(*f));
-		f->flow.rule = *rule;
-		f->next = *head;
-		*head = f;
+	if (f) {
+		f->flow.users++;
+		return &f->flow;
 	}
-	f->flow.users++;
-	if (install(&f->flow, mask, why)) {
-		flow_put(&f->flow);
+	f = slab_get(&slab);
+	if (!f) {
+		snprintf(why, NIC_WHY_LEN, "no memory for a steering rule");
 		return NULL;
 	}
+	memset(f, 0, sizeof(*f));
+	f->flow = (struct flow){ .rule = *rule, .ifaces = mask, .users = 1 };
+	if (install(&f->flow, mask, why)) {
+		slab_put(&slab, f);
+		return NULL;
+	}
+	f->next = *head;
+	*head = f;
 	return &f->flow;
 }
 

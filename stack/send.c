@@ -95,6 +95,15 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
 			      &r->d.destination_port, &r->scope);
 }
 
+/*
+ * A program that only sends takes the queues over by its first datagram, as others do by their first wait; but not those of a
+ * socket that a relative may be about to serve.
+ */
+static bool may_drive(const struct sock *s)
+{
+	return __builtin_expect(stack.owner, 1) || (!s->shared && stack_claim_to_send());
+}
+
 /* Which sockets set DF: net/ipv4/ip_output.c __ip_make_skb(). */
 static bool sets_df(const struct sock *s)
 {
@@ -107,7 +116,7 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 {
 	bool v4;
 
-	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || s->corked || !stack.owner ||
+	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || s->corked || !may_drive(s) ||
 	    !total_length(msg, &r->d.len) || !destination(s, msg, r))
 		return false;
 	v4 = ipaddr_is_v4(&r->d.destination);

@@ -202,6 +202,17 @@ bool stack_claim(void)
 	return stack.owner;
 }
 
+static bool claim_failed;
+
+bool stack_claim_to_send(void)
+{
+	if (claim_failed || !stack.ready || !lock_try(&stack.lock))
+		return false;
+	claim_failed = !stack_claim();
+	lock_release(&stack.lock);
+	return !claim_failed;
+}
+
 /*
  * Two processes that receive on one socket share its datagrams, and only the kernel can share them out. The map that
  * holds the lease is shared, too: steering stops at once, the owner finds out at its next tick.
@@ -308,6 +319,7 @@ void stack_forked(void)
 		return;
 	fdtable_each(forget_queue);
 	stack.owner = false;
+	claim_failed = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
 	stack.borrowed = true;
 	lock_self();

@@ -29,7 +29,7 @@ struct iface {
 struct flow {
 	struct nic_flow rule;
 	unsigned users;
-	uint32_t ifaces;         /* bit i: installed on stack.iface[i] */
+	uint32_t ifaces;         /* bit i: on stack.iface[i] */
 };
 
 struct stack {
@@ -102,6 +102,9 @@ static inline unsigned stack_poll(void)
 
 /* This process drives the queues from now on, unless a relative does already (R8). */
 bool stack_claim(void);
+
+/* The same for a sender; asked once, since it may go on through the shadow. */
+bool stack_claim_to_send(void);
 
 /* This process wants to receive on an inherited socket whose owner lives: it becomes the kernel's for both. */
 void stack_contend(void);

@@ -33,6 +33,8 @@ struct xdp_queue {
 	uint32_t *pool; /* stack of free frames, as offsets into umem */
 	uint32_t pool_count;
 	uint32_t pool_keep; /* frames that refilling leaves for transmission */
+	uint32_t nic_has;   /* frames given to the NIC to receive into, and not received yet */
+	uint32_t nic_wants; /* how many it should have: half of the fill ring */
 	uint32_t tx_out;    /* frames on the TX ring or not yet seen completed */
 	uint32_t tx_lazy;   /* completions are looked at from this many on */
 	uint32_t tx_size;   /* entries of the TX ring; 0: this queue can not send */

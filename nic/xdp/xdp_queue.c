@@ -46,7 +46,7 @@ static struct xdp_queue *map_queue(const struct xdp_nic *nic, const struct nic_p
 static int create_umem(struct xdp_queue *x, const struct xdp_nic *nic, struct nic_params *params)
 {
 	struct xsk_umem_config config = {
-		.fill_size = params->rx_ring,
+		.fill_size = 2 * params->rx_ring, /* see xdp_refill() */
 		.comp_size = params->tx_ring,
 		.frame_size = nic->frame_size,
 	};
@@ -182,6 +182,7 @@ int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct n
 	rawcall6(SYS_fcntl, x->q.fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
 	if (x->tx_size)
 		raise_limits(x);
+	x->nic_wants = x->fill.size / 2;
 	xdp_refill(x);
 	*out = x;
 	return 0;

@@ -35,12 +35,15 @@ static inline void wake_fill(struct xdp_queue *x)
 }
 
 /*
- * All the room there is: in copy mode the kernel publishes how much it took only when it comes for more, a whole ring's
- * worth at once, and what is not made up for then is missing when it comes the next time.
+ * The kernel publishes how many entries of the fill ring it took only when it comes for more, and finds the ring empty if
+ * nothing was added by then: the frame at hand is lost, and nobody is woken. So frames are made up for as they are received,
+ * by our own count, and the ring is twice as large as that: there is room whatever the kernel has published.
  */
 void xdp_refill(struct xdp_queue *x)
 {
-	uint32_t room = xsk_prod_nb_free(&x->fill, x->fill.size);
+	uint32_t missing = x->nic_wants - x->nic_has;
+	uint32_t free_entries = xsk_prod_nb_free(&x->fill, missing);
+	uint32_t room = missing < free_entries ? missing : free_entries;
 	uint32_t spare = x->pool_count > x->pool_keep ? x->pool_count - x->pool_keep : 0;
 	uint32_t n = room < spare ? room : spare, idx;
 	const uint32_t *top = x->pool + x->pool_count;
@@ -49,6 +52,7 @@ void xdp_refill(struct xdp_queue *x)
 		for (uint32_t i = 0; i < n; i++)
 			*xsk_ring_prod__fill_addr(&x->fill, idx + i) = *--top;
 		x->pool_count -= n;
+		x->nic_has += n;
 		xsk_ring_prod__submit(&x->fill, n);
 	}
 	wake_fill(x);
@@ -61,7 +65,8 @@ unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned ma
 	uint64_t bytes = 0;
 
 	if (n == 0) {
-		xdp_refill(x);
+		if (unlikely(x->nic_has < x->nic_wants || xsk_ring_prod__needs_wakeup(&x->fill)))
+			xdp_refill(x);
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -73,6 +78,7 @@ unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned ma
 		bytes += desc->len;
 	}
 	xsk_ring_cons__release(&x->rx, n);
+	x->nic_has -= n;
 	q->stats.rx_frames += n;
 	q->stats.rx_bytes += bytes;
 	xdp_refill(x);

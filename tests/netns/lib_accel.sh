@@ -92,7 +92,7 @@ flood()
 	[[ -x $source ]] || return 1
 	mac=$(run_in "$NS_A" cat /sys/class/net/veth0/address)
 	run_in "$NS_B" timeout $(($2 + 10)) "$source" --ifname veth0 --dst-mac "$mac" --src "$B4" --dst "$A4" \
-		--dport "$1" --seconds "$2" --ports 16 ${3:+--rate "$3"} >"$KB_TMP/flood" 2>&1 &
+		--dport "$1" --seconds "$2" --ports 16 ${3:+--rate "$3"} --cpu $(($(nproc) - 1)) >"$KB_TMP/flood" 2>&1 &
 	# shellcheck disable=SC2034
 	FLOOD=$!
 }

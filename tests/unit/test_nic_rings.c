@@ -87,6 +87,7 @@ static int setup(void **state)
 	ring_init(&x.fill, &fill, true);
 	ring_init(&x.tx, &tx, true);
 	ring_init((struct xsk_ring_prod *)&x.comp, &comp, false);
+	x.nic_wants = RING;
 	xdp_refill(&x);
 	return 0;
 }
