@@ -39,7 +39,7 @@ static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int f
 	return r;
 }
 
-EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+static SLOW ssize_t recv_sock(int fd, void *buf, size_t len, int flags)
 {
 	struct sock *s = fast_sock(fd);
 	ssize_t r;
@@ -52,8 +52,13 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	return begin_again(s, r) ? recv(fd, buf, len, flags) : finish(s, r, saved);
 }
 
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
-			socklen_t *addrlen)
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	return is_kernels_fd(fd) ? real.recv(fd, buf, len, flags) : recv_sock(fd, buf, len, flags);
+}
+
+static SLOW ssize_t recvfrom_sock(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
+				  socklen_t *addrlen)
 {
 	struct sock *s = fast_sock(fd);
 	ssize_t r;
@@ -64,10 +69,18 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 	saved = errno;
 	r = addr ? receive_from(s, fd, buf, len, flags, addr, addrlen)
 		 : receive_into(s, fd, buf, len, flags);
-	return begin_again(s, r) ? recvfrom(fd, buf, len, flags, addr, addrlen) : finish(s, r, saved);
+	return begin_again(s, r) ? recvfrom(fd, buf, len, flags, addr, addrlen)
+				 : finish(s, r, saved);
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
+			socklen_t *addrlen)
+{
+	return is_kernels_fd(fd) ? real.recvfrom(fd, buf, len, flags, addr, addrlen)
+				 : recvfrom_sock(fd, buf, len, flags, addr, addrlen);
+}
+
+static SLOW ssize_t recvmsg_sock(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = fast_sock(fd);
 	ssize_t r;
@@ -80,7 +93,13 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return begin_again(s, r) ? recvmsg(fd, msg, flags) : finish(s, r, saved);
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return is_kernels_fd(fd) ? real.recvmsg(fd, msg, flags) : recvmsg_sock(fd, msg, flags);
+}
+
+static SLOW int recvmmsg_sock(int fd, struct mmsghdr *vec, unsigned int n, int flags,
+			      struct timespec *timeout)
 {
 	struct sock *s = fast_sock(fd);
 	int saved, r;
@@ -92,7 +111,13 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, stru
 	return begin_again(s, r) ? recvmmsg(fd, vec, n, flags, timeout) : (int)finish(s, r, saved);
 }
 
-EXPORT ssize_t read(int fd, void *buf, size_t len)
+EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+	return is_kernels_fd(fd) ? real.recvmmsg(fd, vec, n, flags, timeout)
+				 : recvmmsg_sock(fd, vec, n, flags, timeout);
+}
+
+static SLOW ssize_t read_sock(int fd, void *buf, size_t len)
 {
 	struct sock *s = fast_sock(fd);
 	struct iovec iov = { buf, len };
@@ -106,9 +131,14 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	return begin_again(s, r) ? read(fd, buf, len) : finish(s, r, saved);
 }
 
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	return is_kernels_fd(fd) ? real.read(fd, buf, len) : read_sock(fd, buf, len);
+}
+
 EXPORT_ALIAS(read) ssize_t __read(int fd, void *buf, size_t len);
 
-EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+static SLOW ssize_t readv_sock(int fd, const struct iovec *iov, int n)
 {
 	struct sock *s = fast_sock(fd);
 	ssize_t r;
@@ -119,6 +149,11 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	saved = errno;
 	r = sock_readv(s, fd, iov, n);
 	return begin_again(s, r) ? readv(fd, iov, n) : finish(s, r, saved);
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	return is_kernels_fd(fd) ? real.readv(fd, iov, n) : readv_sock(fd, iov, n);
 }
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);

@@ -29,7 +29,7 @@ static ssize_t send_from(struct sock *s, int fd, const void *buf, size_t len, in
 	return sock_sendmsg(s, fd, &msg, flags);
 }
 
-EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+static SLOW ssize_t send_sock(int fd, const void *buf, size_t len, int flags)
 {
 	struct sock *s = fast_sock(fd);
 	int saved;
@@ -40,10 +40,15 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	return finish(s, send_from(s, fd, buf, len, flags, NULL, 0), saved);
 }
 
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	return is_kernels_fd(fd) ? real.send(fd, buf, len, flags) : send_sock(fd, buf, len, flags);
+}
+
 EXPORT_ALIAS(send) ssize_t __send(int fd, const void *buf, size_t len, int flags);
 
-EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
-		      socklen_t addrlen)
+static SLOW ssize_t sendto_sock(int fd, const void *buf, size_t len, int flags,
+				const struct sockaddr *addr, socklen_t addrlen)
 {
 	struct sock *s = fast_sock(fd);
 	int saved = errno;
@@ -56,6 +61,13 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 		return real.sendto(fd, buf, len, flags, addr, addrlen);
 	}
 	return finish(s, send_from(s, fd, buf, len, flags, addr, addrlen), saved);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
+		      socklen_t addrlen)
+{
+	return is_kernels_fd(fd) ? real.sendto(fd, buf, len, flags, addr, addrlen)
+				 : sendto_sock(fd, buf, len, flags, addr, addrlen);
 }
 
 static void give_away(int fd)
@@ -109,7 +121,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	struct sock *s = fast_sock(fd);
 	int saved = errno;
 
-	for (unsigned i = 0; !s && fdtable_used && i < n && usermem_readable(&vec[i], sizeof(*vec)); i++)
+	for (unsigned i = 0; !s && fdtable_used && i < n && usermem_readable(&vec[i], sizeof(*vec));
+	     i++)
 		look_for_rights(&vec[i].msg_hdr);
 	errno = saved;
 	if (!s)
@@ -117,7 +130,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	return (int)finish(s, sock_sendmmsg(s, fd, vec, n, flags), saved);
 }
 
-EXPORT ssize_t write(int fd, const void *buf, size_t len)
+static SLOW ssize_t write_sock(int fd, const void *buf, size_t len)
 {
 	struct sock *s = fast_sock(fd);
 	int saved;
@@ -126,6 +139,11 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 		return follow_implicit_bind(fd, real.write(fd, buf, len));
 	saved = errno;
 	return finish(s, send_from(s, fd, buf, len, 0, NULL, 0), saved);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	return is_kernels_fd(fd) ? real.write(fd, buf, len) : write_sock(fd, buf, len);
 }
 
 EXPORT_ALIAS(write) ssize_t __write(int fd, const void *buf, size_t len);
@@ -140,7 +158,7 @@ static bool vector_has_bytes(const struct iovec *iov, int n)
 	return false;
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+static SLOW ssize_t writev_sock(int fd, const struct iovec *iov, int n)
 {
 	struct sock *s = fast_sock(fd);
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
@@ -157,4 +175,9 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 		return r;
 	}
 	return finish(s, sock_sendmsg(s, fd, &msg, 0), saved);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	return is_kernels_fd(fd) ? real.writev(fd, iov, n) : writev_sock(fd, iov, n);
 }
