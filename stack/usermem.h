@@ -55,7 +55,7 @@ static inline bool usermem_writable(void *p, size_t len)
 		return true;
 	if (__builtin_expect(last - first <= 1, 1) &&
 	    usermem_page_known(usermem_cache.writable, first) &&
-	    usermem_page_known(usermem_cache.writable, last))
+	    (first == last || usermem_page_known(usermem_cache.writable, last)))
 		return true;
 	return usermem_try_write(p, len);
 }
@@ -87,7 +87,7 @@ static inline bool usermem_readable(const void *p, size_t len)
 		return true;
 	if (__builtin_expect(last - first <= 1, 1) &&
 	    usermem_page_known(usermem_cache.readable, first) &&
-	    usermem_page_known(usermem_cache.readable, last))
+	    (first == last || usermem_page_known(usermem_cache.readable, last)))
 		return true;
 	return usermem_try_read(p, len);
 }
