@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # deps.sh - installs what building (`build`), testing and the demo (`test`) need: Debian packages, and lwIP's source
-# text, which Debian ships only as a source package. `tools/deps.sh [build|test|all]`, `make deps`.
+# text, which Debian ships only as a source package. `tools/deps.sh [build|test|all]`, `make deps`. `tools/deps.sh apps`
+# installs the servers that tests/apps tries, too: they are services, so it is left to those who ask for it.
 #
 # Calls apt only for what is missing, so a second run takes a moment and no network. The system's own package
 # lists and sources stay as they are: the source package comes through a private apt configuration, and is pinned
@@ -18,7 +19,6 @@ TEST_PACKAGES="bash coreutils iproute2 ethtool procps util-linux iputils-ping nf
 LWIP=lwip_2.1.3+dfsg1.orig.tar.xz
 LWIP_SHA256=0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24
 LWIP_SUITE=bookworm
-DEFAULT_MIRROR=http://deb.debian.org/debian
 
 work=
 policy=
@@ -123,8 +123,10 @@ source_entry()
 	done >>"$work/mirror"
 	uri=$(sed -n 1p "$work/mirror")
 	key=$(sed -n 2p "$work/mirror")
+	[ -n "$uri" ] || fail "/etc/apt names no mirror of Debian $LWIP_SUITE" \
+		"lwIP's source package comes from there. Remedy: add one, or put $LWIP into deps/"
 	echo "Types: deb-src"
-	echo "URIs: ${uri:-$DEFAULT_MIRROR}"
+	echo "URIs: $uri"
 	echo "Suites: $LWIP_SUITE"
 	echo "Components: main"
 	[ -z "$key" ] || echo "Signed-By: $key"
@@ -146,7 +148,7 @@ fetch_lwip()
 			"from another machine (any Debian 12 mirror has it, in pool/main/l/lwip/) into deps/"
 	}
 	[ -e "$work/apt/$LWIP" ] || fail "the mirror has another version of lwIP than $LWIP" \
-		"Remedy: copy that file, from snapshot.debian.org for instance, into deps/"
+		"Remedy: copy that file, from an archive of older Debian packages for instance, into deps/"
 	mv "$work/apt/$LWIP" deps/
 }
 
@@ -182,6 +184,8 @@ test) # shellcheck disable=SC2086
 	install_packages $TEST_PACKAGES ;;
 all) # shellcheck disable=SC2086
 	install_packages $BUILD_PACKAGES $TEST_PACKAGES ;;
-*) fail "usage: tools/deps.sh [build|test|all]" ;;
+apps) # shellcheck disable=SC2046
+	install_packages $(cat tests/apps/packages.txt) ;;
+*) fail "usage: tools/deps.sh [build|test|all|apps]" ;;
 esac
-[ "$group" = test ] || install_lwip
+case $group in build | all) install_lwip ;; esac
