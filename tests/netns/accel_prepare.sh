@@ -19,6 +19,13 @@ serving_pid()
 	done | tail -n 1
 }
 
+# Looked up each time: while it daemonizes the newest process may be one that is about to leave.
+serves_fast()
+{
+	pid=$(serving_pid)
+	[[ -n $pid ]] && accelerated "$pid"
+}
+
 prepare_case()
 {
 	local name=$1 pid
@@ -31,7 +38,7 @@ prepare_case()
 		if [[ -z $pid ]]; then
 			note "the server is gone: $(tail -n 2 "$KB_TMP/server.log")"
 			not_ok "$name: serves"
-		elif ! wait_until 3 accelerated "$pid"; then
+		elif ! wait_until 3 serves_fast; then
 			note "$(tail -n 3 "$KB_TMP/server.log")" "$("$tool" stat "$pid" 2>&1 | grep -E 'socket fd|why')"
 			not_ok "$name: accelerated"
 		else
