@@ -269,7 +269,8 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	install -m 644 $(LIBRARY) $(DEST_LIB)/
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(DEST_LIB)/kbaccel/)
 	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
-	install -m 644 LICENSE $(wildcard README.md) $(DESTDIR)$(DOCDIR)/
+	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(DESTDIR)$(DOCDIR)/
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(wildcard docs/*.md)
 	$(if $(wildcard docs/*.1),install -D -m 644 -t $(DESTDIR)$(MANDIR) $(wildcard docs/*.1))
 
 uninstall: ## the same PREFIX and DESTDIR as for install
