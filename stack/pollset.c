@@ -63,7 +63,8 @@ bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 	if (!fdtable_used || !stack.ready || n == 0 || !usermem_readable(fds, n * sizeof(*fds)))
 		return false;
 	for (nfds_t i = 0; i < n; i++)
-		if ((fds[i].events & READ_EVENTS) && fd_is_fast(fds[i].fd))
+		if (__builtin_expect(fdtable_peek(fds[i].fd) != NULL, 0) &&
+		    (fds[i].events & READ_EVENTS) && fd_is_fast(fds[i].fd))
 			return true;
 	return false;
 }
