@@ -137,11 +137,15 @@ static void tell_waiters(struct engine *e)
 static unsigned drain(struct engine *e)
 {
 	struct nic_frame frames[NIC_BURST];
+	uint64_t now;
 	unsigned n;
 
 	n = nic_rx_burst(e->queue, frames, NIC_BURST);
 	if (!n)
 		return 0;
+	now = clock_ticks();
+	stack.last_gap = now - stack.last_burst;
+	stack.last_burst = now;
 	e->tight = e->queue->nic->ops->pool_free(e->queue) < e->frames / 4;
 	e->stamp = stack.stamp_wanted ? realtime_ns() : 0;
 	lwip_current = &e->lwip;

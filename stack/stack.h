@@ -42,6 +42,8 @@ struct stack {
 	unsigned prepared;       /* sockets that the next wait or receive activates */
 	unsigned steered;        /* active sockets */
 	unsigned stamp_wanted;   /* sockets that want receive timestamps */
+	uint64_t last_burst;     /* clock_ticks() when frames came last */
+	uint64_t last_gap;       /* and how long before that they had come */
 	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due */
 	bool owner;              /* this process drives the queues (R8) */
 	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
