@@ -204,7 +204,7 @@ static const char *read_table(struct sock *s, int fd)
 	return refused;
 }
 
-const char *sockopt_read(struct sock *s, int fd)
+static const char *read_all(struct sock *s, int fd)
 {
 	const char *refused;
 
@@ -226,5 +226,36 @@ const char *sockopt_read(struct sock *s, int fd)
 	s->bound_if = bound_interface(fd);
 	s->errors_due = s->connected || get_int(fd, SOL_IP, IP_RECVERR, 0) ||
 			(s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_RECVERR, 0));
+	return refused;
+}
+
+/*
+ * Read aside and stored at the end: other threads receive and send on the socket meanwhile, and must find either the old
+ * options or the new ones. The caller holds stack.lock.
+ */
+const char *sockopt_read(struct sock *s, int fd)
+{
+	static struct sock now;
+	const char *refused;
+
+	now.family = s->family;
+	now.connected = s->connected;
+	now.stamp_enabled = s->stamp_enabled;
+	refused = read_all(&now, fd);
+	s->want = now.want;
+	s->stamping_flags = now.stamping_flags;
+	s->tx_plain = now.tx_plain;
+	s->ttl = now.ttl;
+	s->tos = now.tos;
+	s->hops = now.hops;
+	s->tclass = now.tclass;
+	s->pmtudisc = now.pmtudisc;
+	s->v6only = now.v6only;
+	s->reuseaddr = now.reuseaddr;
+	s->reuseport = now.reuseport;
+	s->timeout_ns = now.timeout_ns;
+	s->rcvbuf = now.rcvbuf;
+	s->bound_if = now.bound_if;
+	s->errors_due = now.errors_due;
 	return refused;
 }
