@@ -6,7 +6,8 @@
 #     -k  kernel sockets both times: are the programs themselves deterministic?
 #     -v  show how many datagrams the kernel saw in either run, and keep the outputs
 #
-# Variants: v4, v6, map (IPv6 socket, IPv4 peer) over a veth pair; lo4, lo6 on the loopback of the namespace.
+# Variants: v4, v6, map (IPv6 socket, IPv4 peer) over a veth pair; b4, b6 the same with the peer under the preload, too;
+# lo4, lo6 on the loopback of the namespace. A file may name its own: /* variants: v4 v6 */.
 # Known differences are listed in differences.txt: NAME VARIANT REASON (VARIANT may be *). A listed case that
 # differs is skipped, a listed case that does not is told.
 # BUILD is the build directory, KB_PREFIX the prefix of namespace names, KB_JOBS the number of labs.
@@ -18,8 +19,11 @@ prefix=${KB_PREFIX:-kb$$}
 jobs=${KB_JOBS:-4}
 work=${KB_WORK:-}
 self=$here/run.sh
-variants="v4 v6 map lo4 lo6"
+variants="v4 v6 map b4 b6 lo4 lo6"
 lib=libkbaccel.so
+
+# The sanitizers' runtime, if the library was built with one, has to be loaded before it.
+preload="LD_PRELOAD=${KB_SAN_LIB:+$KB_SAN_LIB:}"
 
 programs()
 {
@@ -61,6 +65,11 @@ lab_up()
 	echo $! >>"$work/pids"
 	ip netns exec "$a" "$BUILD/tests/conform/peer" "$work/lab$1/lo.sock" &
 	echo $! >>"$work/pids"
+	if [ -z "${KB_KERNEL_ONLY:-}" ]; then
+		ip netns exec "$b" env "$preload$BUILD/$lib" KBACCEL_PORTS='*' \
+			"$BUILD/tests/conform/peer" "$work/lab$1/both.sock" 2>"$work/lab$1/both.err" &
+		echo $! | tee -a "$work/pids" >"$work/lab$1/both.pid"
+	fi
 	# Neighbours are resolved before anything is compared.
 	for i in 10.77.0.1 10.77.0.2 fd77::1 fd77::2; do
 		ip netns exec "$b" ping -q -c 1 -W 2 $i >/dev/null
@@ -91,13 +100,13 @@ received()
 		/proc/net/snmp /proc/net/snmp6
 }
 
-# Runs the program once: once OUTPUT NAME VARIANT [VAR=VALUE...]; prints the datagrams that the kernel saw.
+# Runs the program once: once OUTPUT NAME VARIANT PEER [VAR=VALUE...]; prints the datagrams that the kernel saw.
 once()
 {
-	local out=$1 name=$2 variant=$3 before status
-	shift 3
+	local out=$1 name=$2 variant=$3 ctl=$4 before status
+	shift 4
 	before=$(received)
-	env CF_VARIANT="$variant" CF_CTL="$KB_CTL" "$@" \
+	env CF_VARIANT="$variant" CF_CTL="$ctl" "$@" \
 		timeout -k 2 25 "$BUILD/tests/conform/$name" >"$out" 2>"$out.err" </dev/null
 	status=$?
 	[ $status = 0 ] || [ $status = 77 ] || echo "EXIT $status" >>"$out"
@@ -107,14 +116,18 @@ once()
 # Both runs and the verdict, inside the namespace.
 inner()
 {
-	local name=$1 variant=$2 out=$work/$1.$2 k p want reason
-	k=$(once "$out.kernel" "$name" "$variant")
+	local name=$1 variant=$2 out=$work/$1.$2 ctl=$KB_LAB/veth.sock k p
+	case $variant in lo*) ctl=$KB_LAB/lo.sock ;; esac
+	k=$(once "$out.kernel" "$name" "$variant" "$ctl")
 	if [ -n "${KB_KERNEL_ONLY:-}" ]; then
-		p=$(once "$out.preload" "$name" "$variant")
+		p=$(once "$out.preload" "$name" "$variant" "$ctl")
 	else
-		set -- KBACCEL_PORTS='*' LD_PRELOAD="$BUILD/$lib"
-		case $variant in lo*) set -- "$@" KBACCEL_INTERFACE=lo ;; esac
-		p=$(once "$out.preload" "$name" "$variant" "$@")
+		set -- KBACCEL_PORTS='*' "$preload$BUILD/$lib"
+		case $variant in
+		lo*) set -- "$@" KBACCEL_INTERFACE=lo ;;
+		b*) ctl=$KB_LAB/both.sock ;;
+		esac
+		p=$(once "$out.preload" "$name" "$variant" "$ctl" "$@")
 	fi
 	verdict "$name" "$variant" "$out" "$k" "$p" >"$out.verdict"
 	cat "$out.verdict"
@@ -152,11 +165,7 @@ one()
 	local lab=$1 item=$2 name variant
 	name=${item%%/*}
 	variant=${item##*/}
-	case $variant in
-	lo*) KB_CTL=$work/lab$lab/lo.sock ;;
-	*) KB_CTL=$work/lab$lab/veth.sock ;;
-	esac
-	export KB_CTL
+	export KB_LAB=$work/lab$lab
 	# Whole verdicts, not interleaved ones.
 	verdict_text=$(timeout -k 2 70 ip netns exec "${prefix}a$lab" "$self" --inner "$name" "$variant")
 	flock "$work/print" tee -a "$work/log" <<<"${verdict_text:-not ok $name[$variant]: no verdict}"
@@ -165,14 +174,27 @@ one()
 # NAME, or NAME[VARIANT], or nothing for all.
 items()
 {
-	local a v
+	local a v own
 	[ $# -gt 0 ] || set -- $(programs)
 	for a; do
+		own=$(sed -n 's,^/\* variants: \(.*\) \*/$,\1,p' "$here/${a%%[*}.c" 2>/dev/null)
 		case $a in
 		*\[*\]) v=${a#*[} && echo "${a%%[*}/${v%]}" ;;
-		*) for v in $variants; do echo "$a/$v"; done ;;
+		*) for v in ${own:-$variants}; do echo "$a/$v"; done ;;
 		esac
 	done
+}
+
+# Was the peer of the variants b4 and b6 really accelerated? Its own counters say so.
+peers_were_fast()
+{
+	local lab fast
+	[ -z "${KB_KERNEL_ONLY:-}" ] && grep -q '/b[46]$' "$work/items" && [ -x "$BUILD/kbaccel" ] || return 0
+	for lab in "$work"/lab*; do
+		fast=$("$BUILD/kbaccel" stat "$(cat "$lab/both.pid")" | awk '$1 == "rx_fast" { print $2 }')
+		[ "${fast:-0}" -eq 0 ] || { echo "ok peers of b4 and b6 are accelerated" && return; }
+	done
+	echo "not ok peers of b4 and b6 are accelerated: none received a datagram past the kernel"
 }
 
 case ${1:-} in
@@ -213,8 +235,11 @@ KB_WORK=$work KB_JOBS=$jobs xargs -a "$work/items" -P "$jobs" -n 1 --process-slo
 workers=$!
 wait $workers
 workers=
+peers_were_fast | tee -a "$work/log"
+# A line that both runs printed is one observation that was compared.
+seen=$(cat "$work"/*.kernel 2>/dev/null | wc -l)
 ok=$(grep -c '^ok ' "$work/log")
 bad=$(grep -c '^not ok ' "$work/log")
 skipped=$(grep -c '^skip ' "$work/log")
-echo "conform: $ok ok, $bad not ok, $skipped skipped"
+echo "conform: $ok ok, $bad not ok, $skipped skipped; $seen observations compared"
 [ "$bad" = 0 ] && [ "$ok" -gt 0 ]
