@@ -126,17 +126,21 @@ $(call obj,$(wildcard nic/*.c)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 $(call obj,$(filter-out %.bpf.c,$(XDP_SRC))): $(BUILD)/obj/%.o: %.c $(XDP_SKEL) $(BUILD)/flags
 	$(call compile,$(LIB_CFLAGS) $(OPT) -I$(BUILD)/obj/nic/xdp)
 
-$(BUILD)/obj/stack/%.o: stack/%.c $(BUILD)/flags
+# lwIP's headers are the system's for the compiler, and what they include does not get into the .d files.
+LWIP_CONFIG := stack/lwipopts.h stack/slots.h $(wildcard stack/arch/*.h)
+
+$(BUILD)/obj/stack/%.o: stack/%.c $(BUILD)/flags $(LWIP_CONFIG)
 	$(call compile,$(LIB_CFLAGS) $(OPT_STACK) $(STACK_FLAGS))
 
 $(BUILD)/obj/tools/%.o: tools/%.c $(BUILD)/flags
 	$(call compile,$(BASE_CFLAGS) $(WARN) $(OPT) -D_FORTIFY_SOURCE=2 -DKBACCEL_VERSION='"$(VERSION)"')
 
-$(BUILD)/obj/lwip/%.o: $(LWIP)/%.c $(BUILD)/flags
+$(BUILD)/obj/lwip/%.o: $(LWIP)/%.c $(BUILD)/flags $(LWIP_CONFIG)
 	$(call compile,$(LWIP_CFLAGS))
 
 # Between lwIP's IP input and its UDP input stand our checks and the choice of the bucket (stack/).
 $(BUILD)/obj/lwip/core/ipv4/ip4.o $(BUILD)/obj/lwip/core/ipv6/ip6.o: LWIP_CFLAGS += -Dudp_input=kb_udp_input
+$(BUILD)/obj/lwip/core/ipv6/ip6.o: LWIP_CFLAGS += -Dmld6_lookfor_group=kb_mld6_lookfor_group
 # `reassdatagrams` exists in two files.
 $(BUILD)/obj/lwip/core/ipv6/ip6_frag.o: LWIP_CFLAGS += -DKB_REASS6
 

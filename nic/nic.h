@@ -36,7 +36,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 2             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 3             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -51,7 +51,11 @@ struct nic_frame {
 	uint32_t flags;  /* NIC_RX_* */
 };
 
-/* What the steering rule matches. "any" remote: every sender. "any" local: every local address of the family. */
+/*
+ * What the steering rule matches. "any" remote: every sender. "any" local: every local address of the family. A multicast
+ * group as the local address: what is sent to it; the flags have no meaning then, since the kernel gives such a datagram
+ * to every socket that hears the group: the caller steers it only while all of those are its own.
+ */
 struct nic_flow {
 	struct ipaddr local;
 	struct ipaddr remote;

@@ -178,8 +178,10 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 
 	if (any_local && any_remote)
 		return set_any(map, flow, on);
-	if (ipaddr_is_multicast(&flow->local) || ipaddr_is_multicast(&flow->remote))
+	if (ipaddr_is_multicast(&flow->remote))
 		return -EOPNOTSUPP;
+	if (ipaddr_is_multicast(&flow->local))
+		bits = STEER_GROUP;
 	if (!any_local && !any_remote && ipaddr_is_v4(&flow->local) != ipaddr_is_v4(&flow->remote))
 		return -EINVAL;
 	return on ? add_flow(map, &key, bits) : remove_flow(map, &key, bits);

@@ -36,7 +36,8 @@
 #define STEER_CONN 0x10	  /* flows[] has one with a remote, with or without a local address */
 #define STEER_SHARED 0x20 /* NIC_FLOW_SHARED: only what the kernel would give to such a socket */
 #define STEER_DEVICE 0x40 /* NIC_FLOW_DEVICE */
-#define STEER_BITS 7
+#define STEER_GROUP 0x80  /* flows[] has one with a multicast group as its local address */
+#define STEER_BITS 8
 #define STEER_ANY (STEER_ANY4 | STEER_ANY6 | STEER_ANY46)
 
 /* Addresses as in base/ipaddr.h (IPv4 is mapped), ports in network order; zero means any. */
@@ -110,7 +111,7 @@ static inline __attribute__((always_inline)) __u32 steer_slot(__u32 hash, __u32 
 /* Prepares zeroed memory for interface @nic whose frames hold at most @max_len bytes of packet. */
 void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len);
 
-/* As nic_ops.steer(); also -EOPNOTSUPP for a multicast address and -EINVAL for mixed families. */
+/* As nic_ops.steer(); also -EOPNOTSUPP for a multicast remote and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
 
 /*

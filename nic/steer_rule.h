@@ -74,12 +74,42 @@ STEER_INLINE bool steer_for_us(const struct steer_map *map, const struct ethhdr 
 	return dest[0] == map->mac[0] && dest[1] == map->mac[1] && dest[2] == map->mac[2];
 }
 
-/* 0/8, 127/8, multicast, reserved: nothing that comes by wire may carry them. */
+/* Is @addr a multicast group, of either family? Not those of one host only (ff00::/16, ff01::/16). */
+STEER_INLINE bool steer_is_group(const __u64 *addr)
+{
+	const __u8 *b = (const __u8 *)addr;
+
+	if (steer_is_v4(addr))
+		return (b[12] & 0xf0) == 0xe0;
+	return b[0] == 0xff && (b[1] & 0x0f) > 1;
+}
+
+/* The Ethernet address that a group's datagrams are sent to: RFC 1112 6.4, RFC 2464 7. */
+STEER_INLINE bool steer_for_group(const struct ethhdr *eth, const __u64 *group)
+{
+	const __u8 *b = (const __u8 *)group + 12, *mac = eth->h_dest;
+
+	if (mac[3] != (steer_is_v4(group) ? b[1] & 0x7f : b[1]) || mac[4] != b[2] || mac[5] != b[3])
+		return false;
+	if (steer_is_v4(group))
+		return mac[0] == 0x01 && mac[1] == 0x00 && mac[2] == 0x5e;
+	return mac[0] == 0x33 && mac[1] == 0x33 && mac[2] == b[0];
+}
+
+/* 0/8, 127/8, multicast, reserved: nothing that comes by wire may carry them as its source. */
 STEER_INLINE bool steer_martian4(__u32 addr)
 {
 	__u8 first = *(const __u8 *)&addr;
 
 	return first == 0 || first == 127 || first >= 224;
+}
+
+/* The same for a destination, which may be a group. */
+STEER_INLINE bool steer_martian_to4(__u32 addr)
+{
+	__u8 first = *(const __u8 *)&addr;
+
+	return first == 0 || first == 127 || first >= 240;
 }
 
 STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, const void *end,
@@ -102,7 +132,7 @@ STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, co
 		return false;
 	src = ip->saddr;
 	dst = ip->daddr;
-	if (!map->loopback && (steer_martian4(src) || steer_martian4(dst) || src == dst))
+	if (!map->loopback && (steer_martian4(src) || steer_martian_to4(dst) || src == dst))
 		return false;
 	key->local[0] = 0;
 	key->local[1] = steer_pair(STEER_MAPPED_WORD, dst);
@@ -150,8 +180,11 @@ STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, co
 	key->local_port = udp->dest;
 	key->remote_port = udp->source;
 	key->zero = 0;
-	if (steer_martian6(map, key->local[0], key->local[1]) ||
-	    steer_martian6(map, key->remote[0], key->remote[1]))
+	if (steer_martian6(map, key->remote[0], key->remote[1]))
+		return false;
+	if (steer_is_group(key->local))
+		return true;
+	if (steer_martian6(map, key->local[0], key->local[1]))
 		return false;
 	return map->loopback || key->local[0] != key->remote[0] || key->local[1] != key->remote[1];
 }
@@ -178,9 +211,11 @@ STEER_INLINE __u32 steer_parse(const struct steer_map *map, const void *data, co
 	} else {
 		return 0;
 	}
+	if (steer_is_group(key->local))
+		return steer_for_group(eth, key->local) ? map->ports[key->local_port] & STEER_GROUP : 0;
 	if (!steer_for_us(map, eth))
 		return 0;
-	return map->ports[key->local_port] & ~other;
+	return map->ports[key->local_port] & ~(other | STEER_GROUP);
 }
 
 STEER_INLINE bool steer_is_local(const struct steer_map *map, const __u64 *addr)
@@ -227,14 +262,14 @@ STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer
 		local = steer_is_local(map, key->local);
 	if (local && (bits & STEER_ANY))
 		return true;
-	if (bits & STEER_CONN) {
+	if (bits & (STEER_CONN | STEER_GROUP)) {
 		if (steer_has_flow(map, key))
 			return true;
 		part.local[0] = part.local[1] = 0;
 		if (local && steer_has_flow(map, &part))
 			return true;
 	}
-	if (!(bits & STEER_LOCAL))
+	if (!(bits & (STEER_LOCAL | STEER_GROUP)))
 		return false;
 	part.local[0] = key->local[0];
 	part.local[1] = key->local[1];

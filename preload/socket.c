@@ -4,6 +4,7 @@
 
 #include "base/fds.h"
 #include "preload/preload.h"
+#include "stack/groups.h"
 
 EXPORT int socket(int domain, int type, int protocol)
 {
@@ -67,10 +68,15 @@ static bool is_negative_time(int level, int name, const void *value, socklen_t l
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int r = real.setsockopt(fd, level, name, value, len), saved = errno;
+	struct ipaddr group;
 	struct sock *s;
 
 	if (r != 0 || !(s = fdtable_sock(fd)))
 		return r;
+	if (groups_named(level, name, value, len, &group)) {
+		groups_changed(s, fd, &group);
+		return (int)finish(s, 0, saved);
+	}
 	if (level == SOL_IPV6 && name == IPV6_PKTINFO)
 		s->tx_sticky = true;
 	if (level == SOL_SOCKET && name == SO_RCVTIMEO)

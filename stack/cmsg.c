@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "stack/sock.h"
 #include "stack/sockname.h"
+#include "stack/specdst.h"
 #include "stack/usermem.h"
 
 #define TIMESTAMP_OLD 29
@@ -90,6 +91,13 @@ static void put_stamp(struct writer *w, const struct sock *s, uint64_t stamp)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three, sizeof(three));
 }
 
+static uint32_t spec_dst(const struct dgram *d)
+{
+	struct ipaddr from = dgram_source(d);
+
+	return specdst_of(&from, d->ifindex);
+}
+
 static void put_pktinfo(struct writer *w, const struct dgram *d)
 {
 	struct ipaddr to = dgram_destination(d);
@@ -97,7 +105,9 @@ static void put_pktinfo(struct writer *w, const struct dgram *d)
 
 	/* The rest of it is made when a datagram is queued, if it is wanted by then (ipv4_pktinfo_prepare()). */
 	info.ipi_addr.s_addr = ipaddr_v4(&to);
-	info.ipi_spec_dst.s_addr = d->pktinfo_if ? info.ipi_addr.s_addr : 0;
+	if (d->pktinfo_if)
+		info.ipi_spec_dst.s_addr = ipaddr_is_multicast(&to) ? spec_dst(d)
+								     : info.ipi_addr.s_addr;
 	put(w, SOL_IP, IP_PKTINFO, &info, sizeof(info));
 }
 

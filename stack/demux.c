@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "stack/groups.h"
 #include "stack/sock.h"
 
 #define BUCKETS 16384 /* power of two; untouched pages cost nothing */
@@ -131,4 +132,23 @@ struct sock *demux_find(const struct demux_key *packet, bool v6)
 			return s;
 	}
 	return find(&any, &any, 0, packet, v6);
+}
+
+static void visit(const struct ipaddr *local, const struct ipaddr *remote, uint16_t remote_port,
+		  const struct demux_key *packet, bool v6, void (*fn)(void *, struct sock *), void *arg)
+{
+	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
+	     s = s->hash_next)
+		if (takes(s, local, remote, packet, remote_port, v6) && groups_hears(s, packet, v6))
+			fn(arg, s);
+}
+
+void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s), void *arg)
+{
+	if (connected) {
+		visit(&packet->local, &packet->remote, packet->remote_port, packet, v6, fn, arg);
+		visit(&any, &packet->remote, packet->remote_port, packet, v6, fn, arg);
+	}
+	visit(&packet->local, &any, 0, packet, v6, fn, arg);
+	visit(&any, &any, 0, packet, v6, fn, arg);
 }

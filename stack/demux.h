@@ -13,6 +13,7 @@
 #ifndef STACK_DEMUX_H
 #define STACK_DEMUX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/ipaddr.h"
@@ -31,5 +32,11 @@ void demux_remove(struct sock *s);
 
 /* @v6: the packet is IPv6. A wildcard IPv6 socket also takes IPv4 unless IPV6_V6ONLY. NULL: nobody. */
 struct sock *demux_find(const struct demux_key *packet, bool v6);
+
+/*
+ * Calls @fn for each socket that gets a multicast datagram: all that are bound to the group or to any address, and hear
+ * its sender (groups.h).
+ */
+void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s), void *arg);
 
 #endif

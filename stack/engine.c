@@ -109,20 +109,6 @@ static uint64_t realtime_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
-void engine_deliver(struct engine *e, struct sock *s, struct dgram *d)
-{
-	d->engine = e;
-	d->stamp = e->stamp;
-	d->ifindex = e->queue->nic->ifindex;
-	d->pktinfo_if = s->want & (WANT_PKTINFO | WANT6_PKTINFO) ? d->ifindex : 0;
-	s->stats->rx_fast++;
-	s->stats->rx_fast_bytes += d->len;
-	stats->counters[STAT_rx_fast]++;
-	queue_put(s, d, e->tight);
-	if ((s->watched || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
-		e->fed[e->feds++] = s;
-}
-
 /* Once for each run of datagrams to one socket. */
 static void tell_waiters(struct engine *e)
 {
@@ -132,6 +118,40 @@ static void tell_waiters(struct engine *e)
 		wait_wake_sock(e->fed[i]);
 	}
 	e->feds = 0;
+}
+
+static void describe(struct engine *e, struct sock *s, struct dgram *d)
+{
+	d->engine = e;
+	d->stamp = e->stamp;
+	d->ifindex = e->queue->nic->ifindex;
+	d->pktinfo_if = s->want & (WANT_PKTINFO | WANT6_PKTINFO) ? d->ifindex : 0;
+	s->stats->rx_fast++;
+	s->stats->rx_fast_bytes += d->len;
+	stats->counters[STAT_rx_fast]++;
+}
+
+static void note_fed(struct engine *e, struct sock *s)
+{
+	if ((s->watched || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
+		e->fed[e->feds++] = s;
+}
+
+void engine_deliver(struct engine *e, struct sock *s, struct dgram *d)
+{
+	describe(e, s, d);
+	queue_put(s, d, e->tight);
+	note_fed(e, s);
+}
+
+void engine_deliver_copy(struct engine *e, struct sock *s, struct dgram *d)
+{
+	describe(e, s, d);
+	queue_put_copy(s, d);
+	/* There are more receivers than frames in a burst: the list must keep room for one each. */
+	if (e->feds >= NIC_BURST)
+		tell_waiters(e);
+	note_fed(e, s);
 }
 
 static unsigned drain(struct engine *e)

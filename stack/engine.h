@@ -32,7 +32,7 @@ struct engine {
 	struct nic_queue *queue;
 	struct iface *iface;
 	unsigned frames;            /* in the pool when nothing is in flight */
-	struct sock *fed[NIC_BURST]; /* sockets that got something in this burst */
+	struct sock *fed[2 * NIC_BURST]; /* sockets that got something in this burst */
 	unsigned feds;
 	struct dgram *returned;     /* frames given back by threads that could not take the lock (lock-free stack) */
 	uint64_t stamp;             /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
@@ -53,6 +53,9 @@ void engine_return(struct engine *e, struct dgram *chain);
 
 /* Called by lwip_port.c for each datagram that found its socket; takes @d over. */
 void engine_deliver(struct engine *e, struct sock *s, struct dgram *d);
+
+/* The same for a further socket that hears a multicast datagram: it gets a copy, @d stays the caller's. */
+void engine_deliver_copy(struct engine *e, struct sock *s, struct dgram *d);
 
 /* Copies the counters that only the queue knows to the statistics page. */
 void engine_publish(struct engine *e);

@@ -37,7 +37,7 @@ struct hostnet_link {
 
 /* How to reach a destination: enough for an Ethernet frame. */
 struct hostnet_hop {
-	struct ipaddr source;  /* address the kernel would choose; or the one that was given */
+	struct ipaddr source;  /* address the kernel would choose; or the one that was given; also without a neighbour */
 	int ifindex;
 	uint32_t mtu;          /* bytes of IP packet; min of route and link */
 	uint8_t mac[6];        /* of the neighbour */

@@ -192,7 +192,7 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 	} else if (config.interfaces) {
 		for (unsigned i = 0; i < config.interfaces; i++)
 			want(&mask, n, config.interface[i], 0, why);
-	} else if (!ipaddr_is_any(local)) {
+	} else if (!ipaddr_is_any(local) && !ipaddr_is_multicast(local)) {
 		if (!hostnet_is_local(local, &ifindex) && ipaddr_is_loopback(local))
 			want(&mask, n, "lo", 0, why);
 		else if (ifindex)

@@ -22,6 +22,7 @@
 #include "base/stats.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/ip.h"
+#include "lwip/mld6.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
 #include "lwip/udp.h"
@@ -61,6 +62,16 @@ static struct slab port_slab = SLAB(struct lwip_port, free_link, 0);
 
 void kb_udp_input(struct pbuf *p, struct netif *inp);
 void icmp6_param_problem(struct pbuf *p, int code, const void *pointer);
+struct mld_group *kb_mld6_lookfor_group(struct netif *nif, const ip6_addr_t *addr);
+
+/* ip6.c asks whether a group was joined: the steering rule has said so, and demux.h says who did. */
+struct mld_group *kb_mld6_lookfor_group(struct netif *nif, const ip6_addr_t *addr)
+{
+	static struct mld_group joined;
+
+	(void)nif, (void)addr;
+	return &joined;
+}
 
 /* ip6.c calls it for bad extension headers even where ICMPv6 is off; answering is the kernel's business (R3). */
 void icmp6_param_problem(struct pbuf *p, int code, const void *pointer)
@@ -200,6 +211,33 @@ static void refuse_packet(struct pbuf *p, enum stats_counter why)
 	pbuf_free(p);
 }
 
+/* A multicast datagram on its way to all that hear it: copies for the others, itself for the last. */
+struct fan_out {
+	struct frame_head *head;
+	struct sock *last;
+};
+
+static void next_receiver(void *arg, struct sock *s)
+{
+	struct fan_out *f = arg;
+
+	if (f->last)
+		engine_deliver_copy(f->head->d.engine, f->last, &f->head->d);
+	f->last = s;
+}
+
+/* The last of the receivers; NULL: none. */
+static struct sock *to_group(struct frame_head *head, const struct udp_hdr *udp,
+			     const struct demux_key *key, bool v6)
+{
+	struct fan_out f = { .head = head };
+
+	head->d.payload = (uint8_t *)(udp + 1);
+	head->d.len = (uint32_t)lwip_ntohs(udp->len) - UDP_HLEN;
+	demux_each(key, v6, next_receiver, &f);
+	return f.last;
+}
+
 /*
  * Linux checks what lwIP leaves out: the UDP length (net/ipv4/udp.c __udp4_lib_rcv(): too short or longer than the
  * packet is dropped, longer packets are trimmed), a zero checksum over IPv6 (RFC 8200 8.1), and the sum itself.
@@ -227,7 +265,8 @@ void kb_udp_input(struct pbuf *p, struct netif *inp)
 	}
 	packet_key(&key, head->d.l3, udp, v6);
 	key.ifindex = port->engine->queue->nic->ifindex;
-	s = demux_find(&key, v6);
+	s = __builtin_expect(ipaddr_is_multicast(&key.local), 0) ? to_group(head, udp, &key, v6)
+								  : demux_find(&key, v6);
 	if (!s) {
 		refuse_packet(p, STAT_rx_no_socket);
 		return;

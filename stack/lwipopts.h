@@ -28,7 +28,7 @@
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
 #define LWIP_ICMP6 0
-#define LWIP_IPV6_MLD 0
+#define LWIP_IPV6_MLD 1             /* for ip6.c to ask about groups, which lwip_port.c answers; no MLD is spoken */
 #define LWIP_IPV6_AUTOCONFIG 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0

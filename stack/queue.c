@@ -33,7 +33,7 @@ void queue_reserve(void)
 }
 
 /* The copy takes the packet's headers along: addresses and TTL are read from them later. */
-static struct dgram *set_aside(struct dgram *d)
+static struct dgram *set_aside(const struct dgram *d)
 {
 	size_t bytes = (size_t)(d->payload - d->l3) + d->len;
 	struct aside *a = bytes <= ASIDE_BYTES ? slab_get(&aside_slab) : NULL;
@@ -49,19 +49,59 @@ static struct dgram *set_aside(struct dgram *d)
 	return &a->d;
 }
 
-static void drop(struct sock *s, struct dgram *d, enum stats_counter why)
+static void count_drop(struct sock *s, enum stats_counter why)
 {
 	s->dropped++;
 	s->stats->drops++;
 	stats_add(why, 1);
+}
+
+static void drop(struct sock *s, struct dgram *d, enum stats_counter why)
+{
+	count_drop(s, why);
 	queue_free(d);
+}
+
+static bool is_full(const struct sock *s)
+{
+	return __atomic_load_n(&s->charged, __ATOMIC_RELAXED) > s->rcvbuf;
+}
+
+/* @d is the queue's from here on. */
+static void append(struct sock *s, struct dgram *d)
+{
+	d->next = NULL;
+	d->charge = SKB_OVERHEAD + ((d->len + SKB_ROUND - 1) & ~(uint32_t)(SKB_ROUND - 1));
+	if (!lock_acquire(&s->lock)) {
+		drop(s, d, STAT_rx_no_memory);
+		return;
+	}
+	d->dropped = s->dropped;
+	*s->tail = d;
+	s->tail = &d->next;
+	__atomic_store_n(&s->charged, s->charged + d->charge, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
+	lock_release(&s->lock);
+}
+
+void queue_put_copy(struct sock *s, const struct dgram *d)
+{
+	struct dgram *copy;
+
+	if (is_full(s)) {
+		count_drop(s, STAT_rx_queue_full);
+		return;
+	}
+	copy = set_aside(d);
+	if (copy)
+		append(s, copy);
+	else
+		count_drop(s, STAT_rx_no_memory);
 }
 
 void queue_put(struct sock *s, struct dgram *d, bool aside)
 {
-	d->next = NULL;
-	d->charge = SKB_OVERHEAD + ((d->len + SKB_ROUND - 1) & ~(uint32_t)(SKB_ROUND - 1));
-	if (__atomic_load_n(&s->charged, __ATOMIC_RELAXED) > s->rcvbuf) {
+	if (is_full(s)) {
 		drop(s, d, STAT_rx_queue_full);
 		return;
 	}
@@ -76,16 +116,7 @@ void queue_put(struct sock *s, struct dgram *d, bool aside)
 		d = copy;
 		stats_add(STAT_rx_copied, 1);
 	}
-	if (!lock_acquire(&s->lock)) {
-		drop(s, d, STAT_rx_no_memory);
-		return;
-	}
-	d->dropped = s->dropped;
-	*s->tail = d;
-	s->tail = &d->next;
-	__atomic_store_n(&s->charged, s->charged + d->charge, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
-	lock_release(&s->lock);
+	append(s, d);
 }
 
 struct dgram *queue_take(struct sock *s, unsigned max)

@@ -16,6 +16,7 @@
 #include "stack/demux.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
+#include "stack/groups.h"
 #include "stack/sockopt.h"
 #include "stack/sockname.h"
 #include "stack/stack.h"
@@ -51,6 +52,7 @@ static void unsteer(struct sock *s)
 	if (s->flow)
 		flow_put(s->flow);
 	s->flow = NULL;
+	groups_unsteer(s);
 	if (s->state == SOCK_ACTIVE) {
 		stack.steered--;
 		stack.stamp_wanted -= (s->want & WANT_ANY_STAMP) != 0;
@@ -138,6 +140,7 @@ void sock_destroy(struct sock *s)
 {
 	epoll_sock_gone(s);
 	queue_flush(s);
+	groups_free(s);
 	s->kind = 0;
 	slab_put(&slab, s);
 }
@@ -299,6 +302,7 @@ static int prepare(struct sock *s, int fd)
 		refuse(s, why);
 		return -ENOTSUP;
 	}
+	groups_read(s, fd);
 	link_sock(s);
 	stack.prepared++;
 	set_state(s, SOCK_PREPARED);
@@ -310,8 +314,12 @@ static void resteer(struct sock *s)
 {
 	char why[NIC_WHY_LEN];
 	struct nic_flow rule = rule_of(s);
-	struct flow *f = flow_get(&rule, s->ifaces, why);
+	struct flow *f;
 
+	groups_steer(s);
+	if (ipaddr_is_multicast(&s->local)) /* bound to a group, it gets nothing else */
+		return;
+	f = flow_get(&rule, s->ifaces, why);
 	if (!f) {
 		refuse(s, why);
 		return;
@@ -453,6 +461,7 @@ static void change_device(struct sock *s)
 	if (s->flow)
 		flow_put(s->flow);
 	s->flow = NULL;
+	groups_unsteer(s);
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
 	if (!s->ifaces)
 		refuse(s, why);

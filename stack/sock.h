@@ -59,6 +59,7 @@ enum sock_want {
 struct engine;
 struct epoll_item;
 struct flow;
+struct group;
 
 struct sock {
 	/* fd table's part: the same in every kind of file. */
@@ -112,6 +113,11 @@ struct sock {
 	struct hostnet_hop tx_hop;
 	struct iface *tx_iface;
 	uint64_t confirm_due;        /* ns: when a STALE neighbour is confirmed through the shadow again */
+
+	struct group *groups;        /* groups.c: multicast memberships; written with all engines locked */
+	unsigned group_count;
+	bool group_all4, group_all6; /* IP_MULTICAST_ALL, IPV6_MULTICAST_ALL */
+	uint64_t cookie;             /* SO_COOKIE; 0: not asked yet */
 
 	struct sock *hash_next;      /* demux.c: same bucket */
 	LIST_HEAD(, epoll_item) items;
@@ -181,6 +187,8 @@ void queue_reserve(void);
 
 /* Enqueue takes @d over, or drops it when the receive buffer is full. @aside: copy it out of its frame. */
 void queue_put(struct sock *s, struct dgram *d, bool aside);
+/* Enqueues a copy of @d, which stays the caller's: a multicast datagram for several sockets. */
+void queue_put_copy(struct sock *s, const struct dgram *d);
 /* Takes up to @max datagrams off as a chain, or NULL. */
 struct dgram *queue_take(struct sock *s, unsigned max);
 /* Puts a chain back in front, for datagrams that were not read after all. */

@@ -24,6 +24,7 @@
 #endif
 #define OPT_IPV6_FLOWINFO 11
 #define OPT_IPV6_FLOWINFO_SEND 33
+#define OPT_IPV6_MULTICAST_ALL 29
 #define OPT_TIMESTAMP_OLD 29
 #define OPT_TIMESTAMPNS_OLD 35
 #define OPT_TIMESTAMPING_OLD 37
@@ -224,6 +225,8 @@ static const char *read_all(struct sock *s, int fd)
 	s->timeout_ns = receive_timeout(fd);
 	s->rcvbuf = get_int(fd, SOL_SOCKET, SO_RCVBUF, 212992);
 	s->bound_if = bound_interface(fd);
+	s->group_all4 = get_int(fd, SOL_IP, IP_MULTICAST_ALL, 1);
+	s->group_all6 = get_int(fd, SOL_IPV6, OPT_IPV6_MULTICAST_ALL, 1);
 	s->errors_due = s->connected || get_int(fd, SOL_IP, IP_RECVERR, 0) ||
 			(s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_RECVERR, 0));
 	return refused;
@@ -256,6 +259,8 @@ const char *sockopt_read(struct sock *s, int fd)
 	s->timeout_ns = now.timeout_ns;
 	s->rcvbuf = now.rcvbuf;
 	s->bound_if = now.bound_if;
+	s->group_all4 = now.group_all4;
+	s->group_all6 = now.group_all6;
 	s->errors_due = now.errors_due;
 	return refused;
 }

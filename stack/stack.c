@@ -18,8 +18,10 @@
 #include "base/stats.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
+#include "stack/groups.h"
 #include "stack/hostnet.h"
 #include "stack/sock.h"
+#include "stack/sockdiag.h"
 #include "stack/usermem.h"
 #include "stack/wait.h"
 
@@ -78,6 +80,7 @@ int stack_init(char why[NIC_WHY_LEN])
 	wait_prepare();
 	queue_reserve();
 	flow_reserve();
+	groups_reserve();
 	epoll_reserve();
 	stack.ready = true;
 	return 0;
@@ -142,6 +145,7 @@ void stack_tick_slow(uint64_t now)
 	sock_reap();
 	hostnet_refresh();
 	follow_links();
+	groups_check();
 	if (now >= publish_due) {
 		publish_due = now + 10 * STACK_TICK_US * clock_ticks_per_us;
 		publish();
@@ -310,6 +314,7 @@ void stack_forked(void)
 	fdtable_set_owner();
 	slab_forked();
 	hostnet_forked();
+	sockdiag_forked();
 	lock_reset(&stack.lock);
 	for (unsigned i = 0; i < stack.engines; i++)
 		lock_reset(&stack.engine[i]->lock);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "stack/demux.h"
+#include "stack/groups.h"
 #include "tests/unit/test_stack.h"
 
 #define MANY 10000
@@ -360,6 +361,64 @@ static void random_tables_against_the_kernels_rule(void **state)
 	}
 }
 
+/* Who hears a datagram to a group: one bit for each socket, in the order in which they were made. */
+static void note_hearer(void *arg, struct sock *who)
+{
+	*(unsigned *)arg |= 1u << (who - s);
+}
+
+static unsigned hearers(const char *src, const char *group, uint16_t dport, int ifindex)
+{
+	struct demux_key key = { .local = addr(group),
+				 .remote = addr(src),
+				 .local_port = htons(dport),
+				 .remote_port = htons(99),
+				 .ifindex = ifindex };
+	unsigned mask = 0;
+
+	demux_each(&key, !ipaddr_is_v4(&key.local), note_hearer, &mask);
+	return mask;
+}
+
+static void groups(void **state)
+{
+	struct group member = { .addr = addr("239.1.1.1"), .ifindex = 5, .exclude = true };
+	struct group sources = { .addr = addr("239.1.1.1"), .ifindex = 5, .sources = 1,
+				 .source = { addr("10.0.0.9") } };
+	struct group name = { .addr = addr("239.1.1.1"), .next = &sources };
+	struct sock *wild, *bound, *picky, *connected;
+
+	(void)state;
+	wild = add(AF_INET, NULL, 53, NULL, 0);
+	bound = add(AF_INET, "239.1.1.1", 53, NULL, 0);
+	picky = add(AF_INET6, NULL, 53, NULL, 0);
+	connected = add(AF_INET, NULL, 53, "10.0.0.9", 99);
+	add(AF_INET, "10.0.0.1", 53, NULL, 0);
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 0); /* no member, IP_MULTICAST_ALL off */
+	wild->group_all4 = true;
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1);
+	bound->groups = connected->groups = &member;
+	picky->groups = &name;
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1 | 2 | 4 | 8);
+	assert_int_equal(hearers("10.0.0.8", "239.1.1.1", 53, 5), 1 | 2);
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 6), 1); /* joined on the other interface */
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 54, 5), 0);
+	member.sources = 1;
+	member.source[0] = addr("10.0.0.9"); /* blocked */
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1 | 4);
+	picky->v6only = true;
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1);
+	picky->group_all6 = true;
+	assert_int_equal(hearers("fd00::9", "ff15::7", 53, 5), 4);
+	sources.addr = addr("ff15::7"); /* IPv6 does not look at the interface */
+	sources.source[0] = addr("fd00::9");
+	name.addr = sources.addr;
+	assert_int_equal(hearers("fd00::9", "ff15::7", 53, 6), 4);
+	assert_int_equal(hearers("fd00::8", "ff15::7", 53, 6), 0);
+	for (unsigned i = 0; i < made; i++)
+		s[i].groups = NULL;
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, fresh)
@@ -368,6 +427,7 @@ int main(void)
 		TEST(families),		    TEST(ipv4_beats_dual_stack),
 		TEST(mapped_addresses),	    TEST(last_bound_wins),
 		TEST(reuseport_spreads),    TEST(reuseport_members_go),
+		TEST(groups),
 		TEST(groups_of_two_families), TEST(idempotent),
 		TEST(devices),
 		TEST(ten_thousand),	    TEST(random_tables_against_the_kernels_rule),

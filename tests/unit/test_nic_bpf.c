@@ -125,6 +125,37 @@ static void group_destinations_pass(void **state)
 	assert_false(taken());
 }
 
+/* A steered group is taken if the frame is addressed to it in Ethernet, too; whatever else the port is steered for. */
+static void steered_groups_are_taken(void **state)
+{
+	static const struct {
+		const char *group, *src;
+	} cases[] = { { "239.129.7.7", "10.0.0.9" }, { "ff15::1:2:3", "fd00::9" } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		set_flow(cases[i].group, 53, NULL, 0, true);
+		frame_make(&f, mac, cases[i].src, 1000, cases[i].group, 53, FRAME_PAYLOAD);
+		assert_false(taken());
+		frame_to_group(&f);
+		assert_true(taken());
+		frame_eth(&f)->h_dest[5] ^= 1;
+		assert_false(taken());
+		frame_eth(&f)->h_dest[5] ^= 1;
+		frame_eth(&f)->h_dest[0] ^= 4;
+		assert_false(taken());
+		frame_make(&f, mac, cases[i].src, 1000, cases[i].group, 54, FRAME_PAYLOAD);
+		frame_to_group(&f);
+		assert_false(taken());
+		set_flow(cases[i].group, 53, NULL, 0, false);
+		frame_make(&f, mac, cases[i].src, 1000, cases[i].group, 53, FRAME_PAYLOAD);
+		frame_to_group(&f);
+		assert_false(taken());
+	}
+	good4();
+	assert_true(taken());
+}
+
 static void other_protocols_pass(void **state)
 {
 	static const uint16_t types[] = { ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_MPLS_UC, 46 };
@@ -347,7 +378,7 @@ int main(void)
 		CASE(the_lease_decides),
 		CASE(another_port_or_address_passes),
 		CASE(specific_flows),
-		CASE(group_destinations_pass),
+		CASE(group_destinations_pass), CASE(steered_groups_are_taken),
 		CASE(other_protocols_pass),
 		CASE(tagged_frames_pass),
 		CASE(options_and_fragments_pass),

@@ -105,4 +105,19 @@ static inline void frame_make(struct test_frame *f, const uint8_t *mac, const ch
 	}
 }
 
+/* Addressed to the station address of the group that its destination is. */
+static inline void frame_to_group(struct test_frame *f)
+{
+	uint8_t *mac = frame_eth(f)->h_dest;
+
+	if (frame_eth(f)->h_proto == htons(ETH_P_IP)) {
+		memcpy(mac, "\x01\x00\x5e", 3);
+		memcpy(mac + 3, (uint8_t *)&frame_ip4(f)->daddr + 1, 3);
+		mac[3] &= 0x7f;
+	} else {
+		memcpy(mac, "\x33\x33", 2);
+		memcpy(mac + 2, (uint8_t *)&frame_ip6(f)->daddr + 12, 4);
+	}
+}
+
 #endif

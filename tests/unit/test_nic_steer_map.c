@@ -71,6 +71,8 @@ static bool wanted(const char *src, uint16_t sport, const char *dst, uint16_t dp
 	uint32_t bits;
 
 	frame_make(&f, mac, src, sport, dst, dport, FRAME_PAYLOAD);
+	if (ipaddr_is_multicast(&(struct ipaddr[]){ addr(dst) }[0]))
+		frame_to_group(&f);
 	bits = steer_parse(map, f.data, f.data + f.len, &key);
 	return bits && steer_match(map, &key, bits);
 }
@@ -212,12 +214,31 @@ static void a_shared_wildcard_is_both_or_neither(void **state)
 static void odd_flows_are_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(steer("224.0.0.251", 5353, NULL, 0, true), -EOPNOTSUPP);
-	assert_int_equal(steer("ff02::fb", 5353, NULL, 0, true), -EOPNOTSUPP);
 	assert_int_equal(steer("10.0.0.1", 53, "fd00::9", 1000, true), -EINVAL);
 	assert_int_equal(local("224.0.0.251", true), 0);
 	assert_int_equal(steer(NULL, 5353, NULL, 0, true), 0);
 	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
+}
+
+static void groups_need_their_own_rule(void **state)
+{
+	(void)state;
+	assert_int_equal(steer(NULL, 5353, NULL, 0, true), 0);
+	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
+	assert_int_equal(steer("224.0.0.251", 5353, NULL, 0, true), 0);
+	assert_true(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
+	assert_false(wanted("10.0.0.9", 5353, "224.0.0.252", 5353));
+	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5354));
+	assert_int_equal(steer("ff02::fb", 5353, "fe80::9", 7, true), 0);
+	assert_true(wanted("fe80::9", 7, "ff02::fb", 5353));
+	assert_false(wanted("fe80::9", 8, "ff02::fb", 5353));
+	assert_int_equal(steer("ff01::fb", 5353, NULL, 0, true), 0);
+	assert_false(wanted("fe80::9", 7, "ff01::fb", 5353)); /* of one host: nothing that comes by wire */
+	assert_int_equal(steer(NULL, 5353, "224.0.0.251", 1, true), -EOPNOTSUPP);
+	assert_int_equal(steer("224.0.0.251", 5353, NULL, 0, false), 0);
+	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
+	local("10.0.0.9", true);
+	assert_false(wanted("10.0.0.9", 7, "224.0.0.251", 5353)); /* from an own address */
 }
 
 static void a_full_table_says_so_and_recovers(void **state)
@@ -296,7 +317,7 @@ int main(void)
 		CASE(kinds_of_one_port_do_not_disturb),	 CASE(odd_flows_are_refused),
 		CASE(alike_flows_are_counted),		 CASE(a_shared_wildcard_is_both_or_neither),
 		CASE(a_full_table_says_so_and_recovers), CASE(many_local_addresses),
-		CASE(martians_pass_except_on_loopback),
+		CASE(martians_pass_except_on_loopback),	 CASE(groups_need_their_own_rule),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
