@@ -169,10 +169,14 @@ static void loop_free(struct nic_queue *q, uint8_t *const *data, unsigned n)
 static unsigned loop_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n)
 {
 	struct loop_nic *l = loop_of(q->nic);
+	unsigned spare;
 
 	lock(l);
-	if (n > l->pool_count) {
-		n = l->pool_count;
+	spare = l->tx.size - l->tx.count;
+	if (spare > l->pool_count)
+		spare = l->pool_count;
+	if (n > spare) {
+		n = spare;
 		q->stats.tx_full++;
 	}
 	for (unsigned i = 0; i < n; i++)

@@ -142,10 +142,16 @@ struct nic_ops {
 	/* Gives @n frames back to the pool; @data points anywhere into each. */
 	void (*free)(struct nic_queue *q, uint8_t *const *data, unsigned n);
 
-	/* Takes up to @n empty frames for transmission; @base gets their first bytes. Returns how many. */
+	/*
+	 * Takes up to @n empty frames for transmission, never more than the TX ring has room for; @base gets their first
+	 * bytes. Returns how many. What was taken is queued, or given back by free(), before more is taken.
+	 */
 	unsigned (*tx_alloc)(struct nic_queue *q, uint8_t **base, unsigned n);
 
-	/* Queues @n frames (data/len set, from tx_alloc) on the TX ring; returns how many it took, which are the NIC's. */
+	/*
+	 * Queues @n frames (data/len set) on the TX ring; returns how many it took, which are the NIC's: all of them, if
+	 * they are what tx_alloc() gave.
+	 */
 	unsigned (*tx_burst)(struct nic_queue *q, const struct nic_frame *frames, unsigned n);
 
 	/* Makes the NIC send what tx_burst() queued, if it needs to be told. 0, or -EAGAIN: call again. */

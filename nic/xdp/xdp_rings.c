@@ -113,16 +113,24 @@ static void reclaim(struct xdp_queue *x)
 	x->tx_out -= n;
 }
 
+/* How many frames could be taken and queued now. */
+static inline uint32_t tx_spare(const struct xdp_queue *x)
+{
+	uint32_t room = x->tx_size - x->tx_out;
+
+	return room < x->pool_count ? room : x->pool_count;
+}
+
 unsigned xdp_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n)
 {
 	struct xdp_queue *x = xdp_queue_of(q);
 	const uint32_t *top;
 
-	if (x->tx_out && (x->tx_out >= x->tx_lazy || x->pool_count < n))
+	if (x->tx_out && (x->tx_out >= x->tx_lazy || n > tx_spare(x)))
 		reclaim(x);
-	if (unlikely(n > x->pool_count || !x->tx_size)) {
+	if (unlikely(n > tx_spare(x))) {
 		q->stats.tx_full++;
-		n = x->tx_size ? x->pool_count : 0;
+		n = tx_spare(x);
 	}
 	top = x->pool + x->pool_count;
 	for (unsigned i = 0; i < n; i++)
