@@ -53,7 +53,7 @@ struct lwip_port {
 	bool partial_ok;               /* a virtual link: peers leave checksums to be completed */
 	bool csum_done;                /* the NIC verified this frame */
 	const struct hostnet_hop *hop; /* of the datagram being sent */
-	bool dont_fragment;
+	const struct tx_dgram *dgram;  /* ... and the datagram itself */
 	struct nic_frame *out;
 	struct lwip_port *free_link;
 };
@@ -290,17 +290,17 @@ static void put_ethernet(struct lwip_port *port, struct pbuf *p, uint16_t type)
 	port->out->flags = 0;
 }
 
-/* As Linux numbers them: an atomic datagram (DF) needs no identification (RFC 6864), others get a counter. */
+/* lwIP has given it the next identification already. */
 static err_t send_v4(struct netif *nif, struct pbuf *p, const ip4_addr_t *to)
 {
 	struct lwip_port *port = port_of(nif);
 	struct ip_hdr *ip = p->payload;
 
 	(void)to;
-	if (port->dont_fragment) {
+	if (port->dgram->dont_fragment)
 		IPH_OFFSET_SET(ip, PP_HTONS(IP_DF));
-		IPH_ID_SET(ip, 0);
-	}
+	if (!port->dgram->numbered)
+		IPH_ID_SET(ip, lwip_htons(port->dgram->id));
 	IPH_CHKSUM_SET(ip, 0);
 	IPH_CHKSUM_SET(ip, (u16_t)~checksum_lwip(ip, IP_HLEN));
 	put_ethernet(port, p, ETH_V4);
@@ -326,16 +326,19 @@ static void to_lwip_addr(ip_addr_t *to, const struct ipaddr *from)
 	}
 }
 
-static void gather(uint8_t *to, const struct iovec *iov, size_t n, uint32_t len)
+static void gather(uint8_t *to, const struct tx_dgram *d)
 {
-	for (size_t i = 0; i < n && len; i++) {
-		size_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
+	const struct iovec *iov = d->iov, *end = iov + d->iovcnt;
+	size_t skip = d->skip, left = d->len;
+
+	for (; iov < end && left; iov++, skip = 0) {
+		size_t part = iov->iov_len - skip < left ? iov->iov_len - skip : left;
 
 		if (!part)
 			continue;
-		memcpy(to, iov[i].iov_base, part);
+		memcpy(to, (const uint8_t *)iov->iov_base + skip, part);
 		to += part;
-		len -= (uint32_t)part;
+		left -= part;
 	}
 }
 
@@ -351,14 +354,14 @@ int lwip_port_output(struct engine *e, const struct tx_dgram *d, const struct ho
 	struct pbuf *p;
 	err_t err;
 
-	gather(payload, d->iov, d->iovcnt, d->len);
+	gather(payload, d);
 	p = wrap(head, payload, d->len);
 	/* Headers may be put in front: the pbuf itself lies far enough below. */
 	p->type_internal = (u8_t)PBUF_RAM;
 	to_lwip_addr(&from, &d->source);
 	to_lwip_addr(&to, &d->destination);
 	port->hop = hop;
-	port->dont_fragment = d->dont_fragment;
+	port->dgram = d;
 	port->out = out;
 	port->tx.local_ip.type = port->tx.remote_ip.type = to.type;
 	port->tx.local_port = lwip_ntohs(d->source_port);

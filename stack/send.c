@@ -3,8 +3,8 @@
  * send.c - every send call on an accelerated socket (contracts in sock.h).
  *
  * The fast path takes what is ordinary: unicast, to a neighbour that is resolved, out of an interface that is open,
- * within the MTU, with no option that changes the packet beyond TTL, TOS and source. Everything else, all errors
- * included, is sent by the shadow from the same port (R11), and so behaves as without us.
+ * within the MTU or cut into such (UDP_SEGMENT), with no option that changes the packet beyond TTL, TOS and source.
+ * Everything else, all errors included, is sent by the shadow from the same port (R11), and so behaves as without us.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,14 +26,18 @@
 #define CONFIRM_NS NSEC_PER_SEC
 #define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger ones with DF are its own */
 #define KICKS 64
+#define MAX_V4 65507    /* bytes of payload in an IPv4 packet */
+#define MAX_SEGMENTS 64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
+_Static_assert(MAX_SEGMENTS <= NIC_BURST, "the segments of a send are one burst");
 
 /* Where a datagram goes: filled step by step, any step may end on the kernel path. */
 struct route {
 	struct tx_dgram d;
 	struct hostnet_hop hop;
 	struct iface *iface;
-	uint32_t scope;
-	bool confirm;  /* this one through the shadow: the kernel shall probe the neighbour */
+	struct sendcmsg more; /* the interface; and the size of segments, 0: one datagram */
+	uint32_t segments;    /* of that size, and the last one of what is left; 0 also if it is one datagram */
+	bool confirm;         /* this one through the shadow: the kernel shall probe the neighbour */
 };
 
 static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, int flags,
@@ -92,7 +96,7 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
 	return usermem_readable(msg->msg_name, msg->msg_namelen) && msg->msg_namelen >= 16 &&
 	       msg->msg_namelen <= sizeof(struct sockaddr_storage) &&
 	       sockname_parse(s->family, msg->msg_name, msg->msg_namelen, &r->d.destination,
-			      &r->d.destination_port, &r->scope);
+			      &r->d.destination_port, &r->more.oif);
 }
 
 /*
@@ -111,6 +115,16 @@ static bool sets_df(const struct sock *s)
 	       s->pmtudisc == IP_PMTUDISC_PROBE;
 }
 
+/*
+ * Which datagrams are numbered: include/net/ip.h ip_select_ident_segs(). Those of connected sockets, and of others unless
+ * the sender insists on DF.
+ */
+static bool is_numbered(const struct sock *s)
+{
+	return s->connected ||
+	       (s->pmtudisc != IP_PMTUDISC_DO && s->pmtudisc != IP_PMTUDISC_PROBE);
+}
+
 /* Fills in what the packet looks like. False: not for the fast path. */
 static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct route *r)
 {
@@ -125,16 +139,18 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 	r->d.ttl = v4 ? s->ttl : s->hops;
 	r->d.tos = v4 ? s->tos : s->tclass;
 	r->d.dont_fragment = sets_df(s);
+	r->d.numbered = is_numbered(s);
+	r->more.segment = s->segment;
 	r->d.iov = msg->msg_iov;
 	r->d.iovcnt = msg->msg_iovlen;
-	if (s->bound_if && !r->scope)
-		r->scope = (uint32_t)s->bound_if;
+	if (s->bound_if && !r->more.oif)
+		r->more.oif = (uint32_t)s->bound_if;
 	if (!v4 && s->family == AF_INET6 && ipaddr_is_v4(&s->local))
 		return false;
 	if (v4 && s->v6only)
 		return false;
 	return !msg->msg_control || !msg->msg_controllen ||
-	       sendcmsg_parse(msg, s->family, &r->d, &r->scope);
+	       sendcmsg_parse(msg, s->family, &r->d, &r->more);
 }
 
 static enum stats_counter reason(enum hostnet_verdict verdict)
@@ -152,7 +168,7 @@ static enum stats_counter reason(enum hostnet_verdict verdict)
 static bool cached(const struct sock *s, const struct route *r)
 {
 	return s->tx_generation == __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
-	       !r->scope && ipaddr_equal(&s->tx_to, &r->d.destination) &&
+	       !r->more.oif && ipaddr_equal(&s->tx_to, &r->d.destination) &&
 	       ipaddr_equal(&s->tx_from, &r->d.source);
 }
 
@@ -170,10 +186,10 @@ static enum hostnet_verdict look_up(struct sock *s, struct route *r)
 		r->iface = s->tx_iface;
 	} else {
 		generation = __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE);
-		v = hostnet_lookup(&r->d.destination, &r->d.source, (int)r->scope, &r->hop);
+		v = hostnet_lookup(&r->d.destination, &r->d.source, (int)r->more.oif, &r->hop);
 		r->iface = v == HOSTNET_OK ? stack_iface(r->hop.ifindex) : NULL;
 		/* "Odd" may also mean that the tables were busy: ask again next time. */
-		if (!r->scope && v != HOSTNET_ODD_ROUTE) {
+		if (!r->more.oif && v != HOSTNET_ODD_ROUTE) {
 			s->tx_to = r->d.destination;
 			s->tx_from = r->d.source;
 			s->tx_verdict = (int)v;
@@ -190,16 +206,44 @@ static enum hostnet_verdict look_up(struct sock *s, struct route *r)
 	return v;
 }
 
+/* May an IP packet of @len bytes go straight to the neighbour? */
+static bool fits(const struct route *r, uint32_t len, bool bound_by_path)
+{
+	return len <= r->hop.mtu && len <= r->iface->engine[0]->queue->frame_size - 512 &&
+	       !(r->hop.gateway && len > SAFE_MTU && bound_by_path);
+}
+
+/*
+ * UDP_SEGMENT, as net/ipv4/udp.c udp_send_skb() and net/ipv6/udp.c udp_v6_send_skb() have it: the size has to fit the path's
+ * MTU even if there is less to send. What they refuse is left to them.
+ */
+static bool fits_in_segments(const struct sock *s, struct route *r, uint32_t headers)
+{
+	uint32_t size = r->more.segment;
+
+	if (!fits(r, size + headers, true) || r->d.len > size * MAX_SEGMENTS || r->d.len > MAX_V4)
+		return false;
+	if (r->d.len <= size)
+		return true;
+	r->segments = (r->d.len + size - 1) / size;
+	/* ip_output.c __ip_make_skb() looks at the length of all of them together. */
+	if (s->pmtudisc == IP_PMTUDISC_WANT && r->d.len + headers > r->hop.mtu)
+		r->d.dont_fragment = false;
+	return true;
+}
+
 /* Decides the way of one datagram: STAT_COUNT for the fast path, else why not. */
 static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int flags,
 				 struct route *r)
 {
 	enum hostnet_verdict v;
-	uint32_t packet;
+	uint32_t headers;
+	bool v4;
 
 	memset(r, 0, offsetof(struct route, hop));
 	r->iface = NULL;
-	r->scope = 0;
+	r->more.oif = 0;
+	r->segments = 0;
 	r->confirm = false;
 	if (!describe(s, msg, flags, r))
 		return STAT_tx_option;
@@ -211,10 +255,11 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 		return STAT_tx_no_route;
 	if (r->confirm)
 		return STAT_tx_no_neighbour;
-	packet = r->d.len + (ipaddr_is_v4(&r->d.destination) ? 28 : 48);
-	if (packet > r->hop.mtu || packet > r->iface->engine[0]->queue->frame_size - 512 ||
-	    (r->hop.gateway && packet > SAFE_MTU &&
-	     (r->d.dont_fragment || !ipaddr_is_v4(&r->d.destination))))
+	v4 = ipaddr_is_v4(&r->d.destination);
+	headers = v4 ? 28 : 48;
+	if (__builtin_expect(r->more.segment, 0)
+		    ? !fits_in_segments(s, r, headers)
+		    : !fits(r, r->d.len + headers, !v4 || r->d.dont_fragment))
 		return STAT_tx_too_big;
 	r->d.source = r->hop.source;
 	return STAT_COUNT;
@@ -225,12 +270,57 @@ static struct engine *pick_engine(const struct iface *f)
 	return f->engine[__libc_single_threaded || f->engines == 1 ? 0 : lock_self() % f->engines];
 }
 
+/* The next segment of at most @size bytes out of @all, whose rest stays there. */
+static struct tx_dgram cut(struct tx_dgram *all, uint32_t size)
+{
+	struct tx_dgram d = *all;
+	size_t left;
+
+	d.len = all->len < size ? all->len : size;
+	all->len -= d.len;
+	all->id++;
+	for (left = d.len + all->skip; all->iovcnt && left >= all->iov->iov_len; all->iovcnt--)
+		left -= all->iov++->iov_len;
+	all->skip = (uint16_t)left;
+	return d;
+}
+
+static unsigned build_segments(struct engine *e, const struct route *r, uint8_t *const *base,
+			       struct nic_frame *frames)
+{
+	struct tx_dgram all = r->d, d;
+	unsigned i;
+
+	for (i = 0; i < r->segments; i++) {
+		d = cut(&all, r->more.segment);
+		if (lwip_port_output(e, &d, &r->hop, base[i], &frames[i]) < 0)
+			break;
+	}
+	return i;
+}
+
+/* All of them or none: half of a send could neither be reported nor repeated. */
+static __attribute__((noinline)) bool put_segments(struct engine *e, const struct route *r)
+{
+	struct nic_frame frames[MAX_SEGMENTS];
+	uint8_t *base[MAX_SEGMENTS];
+	unsigned got = nic_tx_alloc(e->queue, base, r->segments), sent = 0;
+
+	if (got == r->segments && build_segments(e, r, base, frames) == got)
+		sent = nic_tx_burst(e->queue, frames, got);
+	if (sent < got)
+		nic_free(e->queue, base + sent, got - sent);
+	return sent > 0;
+}
+
 /* The engine's lock is held. False: no room. */
 static bool put_frame(struct engine *e, const struct route *r)
 {
 	struct nic_frame frame;
 	uint8_t *base;
 
+	if (__builtin_expect(r->segments, 0))
+		return put_segments(e, r);
 	if (nic_tx_alloc(e->queue, &base, 1) == 0)
 		return false;
 	if (lwip_port_output(e, &r->d, &r->hop, base, &frame) == 0 &&
@@ -247,11 +337,13 @@ static void kick(struct engine *e)
 		;
 }
 
-static void count_fast(struct sock *s, uint32_t bytes)
+static void count_fast(struct sock *s, const struct route *r)
 {
-	s->stats->tx_fast++;
-	s->stats->tx_fast_bytes += bytes;
-	stats->counters[STAT_tx_fast]++;
+	uint32_t datagrams = r->segments + !r->segments;
+
+	s->stats->tx_fast += datagrams;
+	s->stats->tx_fast_bytes += r->d.len;
+	stats->counters[STAT_tx_fast] += datagrams;
 }
 
 ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags)
@@ -284,7 +376,7 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 	lock_release(&e->lock);
 	if (!sent)
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
-	count_fast(s, r.d.len);
+	count_fast(s, &r);
 	return (ssize_t)r.d.len;
 }
 
@@ -316,7 +408,7 @@ static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int 
 			if (!put_frame(e, &r))
 				break;
 		}
-		count_fast(s, r.d.len);
+		count_fast(s, &r);
 		vec[i].msg_len = r.d.len;
 	}
 	if (e) {

@@ -9,10 +9,17 @@
 
 struct tx_dgram;
 
+/* What they say beside struct tx_dgram. Set by the caller to what holds without them. */
+struct sendcmsg {
+	uint32_t oif;     /* the interface that a PKTINFO names */
+	uint16_t segment; /* UDP_SEGMENT */
+};
+
 /*
- * Applies IP_PKTINFO, IP_TTL and IP_TOS, or IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS, to @d; @oif gets the
- * interface that a PKTINFO names. False: another message, or a malformed one: the kernel sends it, or says what is wrong.
+ * Applies IP_PKTINFO, IP_TTL and IP_TOS, or IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS, and UDP_SEGMENT to @d and @more.
+ * False: another message, or a malformed one: the kernel sends it, or says what is wrong.
  */
-bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d, uint32_t *oif);
+bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d,
+		    struct sendcmsg *more);
 
 #endif

@@ -86,6 +86,7 @@ struct sock {
 	bool in_demux;
 	uint8_t ttl, tos, hops, tclass;
 	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
+	uint16_t segment;            /* UDP_SEGMENT: bytes of payload of each datagram that a send is cut into; 0: one */
 	uint32_t want;               /* enum sock_want */
 	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
 	int bound_if;                /* SO_BINDTODEVICE; 0: any */

@@ -344,7 +344,7 @@ static void fuzz_control(uint64_t until)
 		struct tx_dgram d = { .destination = addr(rnd(2) ? "10.0.0.9" : "fd00::9"), .ttl = 64 };
 		size_t len = make_control(made);
 		struct msghdr msg = { .msg_controllen = len };
-		uint32_t oif = 0;
+		struct sendcmsg more = { 0 };
 
 		for (uint32_t n = rnd(4); n > 0 && len; n--)
 			mutate_bytes(made, (uint32_t)len);
@@ -354,7 +354,7 @@ static void fuzz_control(uint64_t until)
 		memcpy(memory, made, len);
 		msg.msg_control = memory;
 		POISON(memory + len, sizeof(memory) - len);
-		accepted += sendcmsg_parse(&msg, rnd(2) ? AF_INET : AF_INET6, &d, &oif);
+		accepted += sendcmsg_parse(&msg, rnd(2) ? AF_INET : AF_INET6, &d, &more);
 		UNPOISON(memory, sizeof(memory));
 	}
 	CHECK(accepted > 0);

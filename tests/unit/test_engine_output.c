@@ -36,6 +36,7 @@ static struct tx_dgram ordinary(bool v6, const struct iovec *iov, size_t n)
 			      .ttl = 61,
 			      .tos = 0xb8,
 			      .dont_fragment = true,
+			      .id = 4660,
 			      .iov = iov,
 			      .iovcnt = n };
 
@@ -77,7 +78,7 @@ static void output_v4(void **state)
 		assert_int_equal(ip[0], 0x45);
 		assert_int_equal(ip[1], 0xb8);
 		assert_int_equal(ip[2] << 8 | ip[3], 28 + len);
-		assert_int_equal(ip[4] << 8 | ip[5], 0); /* atomic: no identification */
+		assert_int_equal(ip[4] << 8 | ip[5], 4660);
 		assert_int_equal(ip[6] << 8 | ip[7], 0x4000);
 		assert_int_equal(ip[8], 61);
 		assert_int_equal(ip[9], 17);
@@ -88,17 +89,18 @@ static void output_v4(void **state)
 	}
 }
 
-static void output_that_may_be_fragmented(void **state)
+static void output_with_numbers(void **state)
 {
 	struct iovec iov = { payload, 10 };
 	struct tx_dgram d = ordinary(false, &iov, 1);
 	unsigned last = 0, id;
 
 	(void)state;
-	d.dont_fragment = false;
-	for (int i = 0; i < 5; i++) {
+	d.numbered = true;
+	for (int i = 0; i < 6; i++) {
+		d.dont_fragment = i % 2;
 		assert_int_equal(build(&d), 0);
-		assert_int_equal(out.data[20] << 8 | out.data[21], 0);
+		assert_int_equal(out.data[20] << 8 | out.data[21], i % 2 ? 0x4000 : 0);
 		assert_int_equal(slow_sum(0, out.data + 14, 20), 0xffff);
 		id = (unsigned)(out.data[18] << 8 | out.data[19]);
 		if (i)
@@ -147,6 +149,32 @@ static void output_gathers(void **state)
 	assert_int_equal(build(&d), 0);
 	check_udp(out.data + 14, out.data + 34, 50);
 	unbuild();
+}
+
+/* Segments: what lies in front of @skip belongs to another one. */
+static void output_of_a_part(void **state)
+{
+	static const unsigned sizes[] = { 1, 7, 100, 0, 3 };
+	struct iovec iov[COUNT(sizes)];
+	unsigned sum = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(sizes); sum += sizes[i++])
+		iov[i] = (struct iovec){ payload + sum, sizes[i] };
+	for (unsigned first = 0; first < COUNT(sizes); first++)
+		for (unsigned skip = 0; skip < sizes[first]; skip++) {
+			struct tx_dgram d = ordinary(false, iov + first, COUNT(sizes) - first);
+			const uint8_t *from = (uint8_t *)iov[first].iov_base + skip;
+
+			d.skip = (uint16_t)skip;
+			d.len -= skip;
+			assert_int_equal(build(&d), 0);
+			assert_int_equal(out.len, 14 + 28 + d.len);
+			assert_memory_equal(out.data + 42, from, d.len);
+			assert_int_equal(slow_udp_checksum(out.data + 14, out.data + 34, d.len + 8),
+					 out.data[40] << 8 | out.data[41]);
+			unbuild();
+		}
 }
 
 /* A checksum that comes out as zero is sent as 0xffff. */
@@ -219,9 +247,10 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, leave)
 	const struct CMUnitTest tests[] = {
 		TEST(output_v4),
-		TEST(output_that_may_be_fragmented),
+		TEST(output_with_numbers),
 		TEST(output_v6),
 		TEST(output_gathers),
+		TEST(output_of_a_part),
 		TEST(output_of_a_zero_sum),
 		TEST(output_of_mixed_families),
 		TEST(there_and_back),

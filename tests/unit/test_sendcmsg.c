@@ -31,7 +31,7 @@ static struct {
 	size_t len;
 } control;
 static struct tx_dgram d;
-static uint32_t oif;
+static struct sendcmsg more;
 
 static int fresh(void **state)
 {
@@ -40,7 +40,7 @@ static int fresh(void **state)
 	memset(&d, 0, sizeof(d));
 	d.ttl = 64;
 	d.destination = addr("10.0.0.9");
-	oif = 0;
+	more = (struct sendcmsg){ .segment = 1000 };
 	return 0;
 }
 
@@ -69,7 +69,7 @@ static bool parse(int family)
 {
 	struct msghdr msg = { .msg_control = control.bytes, .msg_controllen = control.len };
 
-	return sendcmsg_parse(&msg, family, &d, &oif);
+	return sendcmsg_parse(&msg, family, &d, &more);
 }
 
 static bool accepts_int(int family, int level, int type, int value)
@@ -88,7 +88,7 @@ static void nothing(void **state)
 	d.destination = addr("2001:db8::9");
 	assert_true(parse(AF_INET6));
 	assert_int_equal(d.ttl, 64);
-	assert_int_equal(oif, 0);
+	assert_int_equal(more.oif, 0);
 }
 
 static void ttl_and_tos(void **state)
@@ -130,9 +130,6 @@ static void hop_limit_and_class(void **state)
 	/* IPv4 messages on an IPv6 socket, and the other way round: the kernel's business. */
 	assert_false(accepts_int(AF_INET6, SOL_IP, IP_TTL, 7));
 	assert_false(accepts_int(AF_INET, SOL_IPV6, IPV6_HOPLIMIT, 7));
-	fresh(NULL); /* to a mapped destination */
-	add_int(SOL_IPV6, IPV6_HOPLIMIT, 7);
-	assert_false(parse(AF_INET6));
 }
 
 static void pktinfo(void **state)
@@ -143,7 +140,7 @@ static void pktinfo(void **state)
 	(void)state;
 	add(SOL_IP, IP_PKTINFO, &info, sizeof(info));
 	assert_true(parse(AF_INET));
-	assert_int_equal(oif, 7);
+	assert_int_equal(more.oif, 7);
 	assert_true(ipaddr_is_any(&d.source));
 
 	fresh(NULL);
@@ -152,7 +149,7 @@ static void pktinfo(void **state)
 	info.ipi_addr.s_addr = htonl(0x08080808); /* not looked at when sending */
 	add(SOL_IP, IP_PKTINFO, &info, sizeof(info));
 	assert_true(parse(AF_INET));
-	assert_int_equal(oif, 0);
+	assert_int_equal(more.oif, 0);
 	assert_true(ipaddr_equal(&d.source, &lo));
 
 	fresh(NULL);
@@ -174,7 +171,7 @@ static void pktinfo6(void **state)
 	d.destination = addr("2001:db8::9");
 	add(SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	assert_true(parse(AF_INET6));
-	assert_int_equal(oif, 7);
+	assert_int_equal(more.oif, 7);
 	assert_true(ipaddr_equal(&d.source, &lo));
 
 	fresh(NULL);
@@ -191,6 +188,88 @@ static void pktinfo6(void **state)
 	assert_true(ipaddr_is_any(&d.source));
 }
 
+/* An IPv6 socket, an IPv4 destination: the rules are IPv4's, with one message of IPv6. */
+static void mapped_destination(void **state)
+{
+	struct in6_pktinfo info = { .ipi6_ifindex = 7 };
+	struct in_pktinfo info4 = { .ipi_ifindex = 8 };
+	struct ipaddr lo = addr("127.0.0.1");
+
+	(void)state;
+	add_int(SOL_IPV6, IPV6_HOPLIMIT, 7);
+	assert_false(parse(AF_INET6));
+	fresh(NULL);
+	add_int(SOL_IP, IP_TTL, 7);
+	add_int(SOL_IP, IP_TOS, 8);
+	assert_true(parse(AF_INET6));
+	assert_int_equal(d.ttl, 7);
+	assert_int_equal(d.tos, 8);
+	fresh(NULL);
+	info4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+	add(SOL_IP, IP_PKTINFO, &info4, sizeof(info4));
+	assert_true(parse(AF_INET6));
+	assert_int_equal(more.oif, 8);
+	assert_true(ipaddr_equal(&d.source, &lo));
+
+	fresh(NULL);
+	memcpy(&info.ipi6_addr, lo.b, 16);
+	add(SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	assert_true(parse(AF_INET6));
+	assert_int_equal(more.oif, 7);
+	assert_true(ipaddr_equal(&d.source, &lo));
+	fresh(NULL);
+	info.ipi6_addr.s6_addr32[3] = 0;
+	add(SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	assert_true(parse(AF_INET6));
+	assert_true(ipaddr_is_any(&d.source));
+	fresh(NULL); /* EINVAL: not a mapped address */
+	info.ipi6_addr = (struct in6_addr)IN6ADDR_ANY_INIT;
+	add(SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	assert_false(parse(AF_INET6));
+	fresh(NULL);
+	memcpy(&info.ipi6_addr, lo.b, 16);
+	add(SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info) - 1);
+	assert_false(parse(AF_INET6));
+}
+
+static void segment_size(void **state)
+{
+	static const struct {
+		int family;
+		const char *to;
+	} where[] = { { AF_INET, "10.0.0.9" }, { AF_INET6, "10.0.0.9" }, { AF_INET6, "2001:db8::9" } };
+	static const uint16_t sizes[] = { 0, 1, 1472, UINT16_MAX };
+	uint16_t size = 100;
+
+	(void)state;
+	assert_true(parse(AF_INET));
+	assert_int_equal(more.segment, 1000); /* the socket's, without a message */
+	for (unsigned i = 0; i < COUNT(where); i++) {
+		for (unsigned k = 0; k < COUNT(sizes); k++) {
+			fresh(NULL);
+			d.destination = addr(where[i].to);
+			add(IPPROTO_UDP, UDP_SEGMENT, &sizes[k], sizeof(sizes[k]));
+			assert_true(parse(where[i].family));
+			assert_int_equal(more.segment, sizes[k]);
+		}
+		fresh(NULL);
+		d.destination = addr(where[i].to);
+		add_int(IPPROTO_UDP, UDP_SEGMENT, 100); /* as the option has it, but not the message */
+		assert_false(parse(where[i].family));
+		fresh(NULL);
+		d.destination = addr(where[i].to);
+		add(IPPROTO_UDP, UDP_CORK, &size, sizeof(size));
+		assert_false(parse(where[i].family));
+	}
+	fresh(NULL); /* among others, the last one counts */
+	add(IPPROTO_UDP, UDP_SEGMENT, &sizes[1], sizeof(size));
+	add_int(SOL_IP, IP_TTL, 5);
+	add(IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
+	assert_true(parse(AF_INET));
+	assert_int_equal(more.segment, 100);
+	assert_int_equal(d.ttl, 5);
+}
+
 static void several_messages(void **state)
 {
 	struct in_pktinfo info = { .ipi_ifindex = 3 };
@@ -203,20 +282,16 @@ static void several_messages(void **state)
 	assert_true(parse(AF_INET));
 	assert_int_equal(d.ttl, 6);
 	assert_int_equal(d.tos, 4);
-	assert_int_equal(oif, 3);
+	assert_int_equal(more.oif, 3);
 	add_int(SOL_SOCKET, SO_MARK, 1); /* one that we do not know spoils them all */
 	assert_false(parse(AF_INET));
 }
 
 static void others_are_the_kernels(void **state)
 {
-	uint16_t segment = 100;
 	int fd = 0;
 
 	(void)state;
-	add(17 /* SOL_UDP */, 103 /* UDP_SEGMENT */, &segment, sizeof(segment));
-	assert_false(parse(AF_INET));
-	fresh(NULL);
 	add(SOL_SOCKET, SCM_RIGHTS, &fd, sizeof(fd));
 	assert_false(parse(AF_INET));
 	fresh(NULL);
@@ -273,13 +348,13 @@ static void bad_pointers(void **state)
 
 	(void)state;
 	munmap(page + 4096, 4096);
-	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &oif));
+	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &more));
 	msg.msg_control = page + 4096 - 32;
-	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &oif));
+	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &more));
 	msg.msg_control = NULL;
-	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &oif));
+	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &more));
 	msg.msg_control = (void *)~15ul;
-	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &oif));
+	assert_false(sendcmsg_parse(&msg, AF_INET, &d, &more));
 	munmap(page, 4096);
 }
 
@@ -316,7 +391,7 @@ static void mutations_against_the_kernel(void **state)
 		msg.msg_controllen = control.len;
 		msg.msg_control = page + 4096 - control.len;
 		memcpy(msg.msg_control, control.bytes, control.len);
-		if (!sendcmsg_parse(&msg, AF_INET, &d, &oif))
+		if (!sendcmsg_parse(&msg, AF_INET, &d, &more))
 			continue;
 		accepted++;
 		if (sendmsg(fd, &msg, 0) != 1 && errno == EINVAL)
@@ -348,6 +423,8 @@ int main(void)
 		TEST(hop_limit_and_class),
 		TEST(pktinfo),
 		TEST(pktinfo6),
+		TEST(mapped_destination),
+		TEST(segment_size),
 		TEST(several_messages),
 		TEST(others_are_the_kernels),
 		TEST(malformed),
