@@ -77,7 +77,6 @@ static const struct option {
 	{ AF_INET, SOL_SOCKET, SO_MARK, EFFECT_SEND, 0, NULL },
 	{ AF_INET, SOL_SOCKET, SO_NO_CHECK, EFFECT_SEND, 0, NULL },
 	{ AF_INET, SOL_UDP, UDP_CORK, EFFECT_SEND, 0, NULL },
-	{ AF_INET, SOL_UDP, UDP_SEGMENT, EFFECT_SEND, 0, NULL },
 	{ AF_INET, SOL_IP, IP_UNICAST_IF, EFFECT_SEND, 0, NULL },
 	{ AF_INET6, SOL_IPV6, IPV6_UNICAST_IF, EFFECT_SEND, 0, NULL },
 	{ AF_INET6, SOL_IPV6, OPT_IPV6_FLOWINFO_SEND, EFFECT_SEND, 0, NULL },
@@ -157,6 +156,7 @@ static void read_sending(struct sock *s, int fd)
 	s->ttl = (uint8_t)get_int(fd, SOL_IP, IP_TTL, 64);
 	s->tos = (uint8_t)get_int(fd, SOL_IP, IP_TOS, 0);
 	s->pmtudisc = (uint8_t)get_int(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+	s->segment = (uint16_t)get_int(fd, SOL_UDP, UDP_SEGMENT, 0);
 	if (get_len(fd, SOL_IP, IP_OPTIONS))
 		s->tx_plain = false;
 	if (s->family != AF_INET6)
@@ -253,6 +253,7 @@ const char *sockopt_read(struct sock *s, int fd)
 	s->hops = now.hops;
 	s->tclass = now.tclass;
 	s->pmtudisc = now.pmtudisc;
+	s->segment = now.segment;
 	s->v6only = now.v6only;
 	s->reuseaddr = now.reuseaddr;
 	s->reuseport = now.reuseport;
