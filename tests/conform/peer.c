@@ -9,11 +9,13 @@
  *   close ID
  *   connect ID NAME PORT
  *   send ID NAME PORT LEN SEED N   N payloads with seeds SEED, SEED+1, ...
+ *   segments ID NAME PORT LEN SIZE SEED   one send of LEN bytes, a payload every SIZE bytes (opt segment)
  *   recv ID MS                     "LEN from WHO payload S intact" or "nothing"
  *   recvx ID MS                    the same with TTL, TOS and destination
  *   drain ID MS                    number and bytes of what arrives until MS of silence
+ *   runs ID MS                     the same with lengths in their order, "3x100 1x50", and the first one's TTL, TOS, destination
  *   echo ID N MS                   send N datagrams back to where they came from
- *   opt ID ttl|tos|ipopt|mcast V
+ *   opt ID ttl|tos|ipopt|mcast|rcvbuf|segment V
  *   sleep MS
  *   @MS command                    "ok" now, the command after MS, then its reply
  *
@@ -112,6 +114,29 @@ static void do_send(int c, const char *args)
 	answer(c, "ok");
 }
 
+static void do_segments(int c, const char *args)
+{
+	static unsigned char buf[65536];
+	size_t len, size, at;
+	int id, port, seed;
+	socklen_t alen;
+	char name[32];
+	addr_t a;
+
+	if (sscanf(args, "%d %31s %d %zu %zu %d", &id, name, &port, &len, &size, &seed) != 6 || !size ||
+	    len > sizeof(buf)) {
+		answer(c, "error usage");
+		return;
+	}
+	for (at = 0; at < len; at += size)
+		fill(buf + at, len - at < size ? len - at : size, seed++);
+	alen = wire_addr(&a, name, port);
+	if (sendto(slots[id], buf, len, 0, &a.sa, alen) != (ssize_t)len)
+		answer_errno(c, "segments");
+	else
+		answer(c, "ok");
+}
+
 /* One datagram and where it came from; -1 after @ms. */
 static ssize_t fetch(int id, int ms, void *buf, size_t size, struct msghdr *m)
 {
@@ -205,6 +230,40 @@ static void do_drain(int c, const char *args)
 	answer(c, "ok %ld datagrams %ld bytes %ld corrupt", count, bytes, bad);
 }
 
+/* The payloads of one program may be numbered from any seed, but each one by one from there. */
+static void do_runs(int c, const char *args)
+{
+	static unsigned char buf[65536];
+	char control[256], first[160] = "", text[320] = "";
+	long count = 0, bad = 0, odd = 0, run = 0;
+	ssize_t n, last = -1;
+	struct iovec iov;
+	int id, ms, next = -1;
+
+	if (sscanf(args, "%d %d", &id, &ms) != 2) {
+		answer(c, "error usage");
+		return;
+	}
+	for (;; count++, last = n) {
+		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				    .msg_controllen = sizeof(control) };
+
+		n = fetch(id, ms, buf, sizeof(buf), &m);
+		if (n != last && count && strlen(text) < 280)
+			sprintf(text + strlen(text), " %ldx%zd", run, last);
+		if (n < 0)
+			break;
+		run = n == last ? run + 1 : 1;
+		if (!count)
+			describe(first, &m);
+		bad += n && !intact(buf, (size_t)n, buf[0]);
+		odd += n && next >= 0 && buf[0] != next;
+		next = n ? (buf[0] + 1) & 255 : next;
+	}
+	answer(c, "ok%s%s%s%s%s", count ? text : " nothing", count ? "," : "", first,
+	       bad ? " CORRUPT" : "", odd ? " OUT OF ORDER" : "");
+}
+
 static void do_echo(int c, const char *args)
 {
 	static unsigned char buf[65536];
@@ -249,6 +308,10 @@ static void do_opt(int c, const char *args)
 		r = setsockopt(slots[id], level, wire4() ? IP_TOS : IPV6_TCLASS, &value, 4);
 	} else if (!strcmp(name, "ipopt")) {
 		r = setsockopt(slots[id], IPPROTO_IP, IP_OPTIONS, nops, value ? sizeof(nops) : 0);
+	} else if (!strcmp(name, "rcvbuf")) {
+		r = setsockopt(slots[id], SOL_SOCKET, SO_RCVBUFFORCE, &value, 4);
+	} else if (!strcmp(name, "segment")) {
+		r = setsockopt(slots[id], IPPROTO_UDP, UDP_SEGMENT, &value, 4);
 	} else if (!strcmp(name, "mcast")) {
 		wire_addr(&a, "P1", 0);
 		r = wire4() ? setsockopt(slots[id], level, IP_MULTICAST_IF, &a.in.sin_addr, 4) :
@@ -322,10 +385,14 @@ static void obey(int c, char *line)
 		do_connect(c, args);
 	} else if (!strcmp(line, "send")) {
 		do_send(c, args);
+	} else if (!strcmp(line, "segments")) {
+		do_segments(c, args);
 	} else if (!strcmp(line, "recv") || !strcmp(line, "recvx")) {
 		do_recv(c, args, line[4] == 'x');
 	} else if (!strcmp(line, "drain")) {
 		do_drain(c, args);
+	} else if (!strcmp(line, "runs")) {
+		do_runs(c, args);
 	} else if (!strcmp(line, "echo")) {
 		do_echo(c, args);
 	} else if (!strcmp(line, "opt")) {
