@@ -187,6 +187,19 @@ enum hostnet_verdict hostnet_lookup(const struct ipaddr *dst, const struct ipadd
 	return verdict;
 }
 
+enum hostnet_verdict hostnet_lookup_group(const struct ipaddr *dst, const struct ipaddr *source,
+					  int oif, struct hostnet_hop *hop)
+{
+	enum hostnet_verdict verdict = HOSTNET_ODD_ROUTE;
+
+	if (!lock_brief())
+		return verdict;
+	if (is_open)
+		verdict = hostnet_resolve_group(&tables, dst, source, oif, hop);
+	unlock();
+	return verdict;
+}
+
 bool hostnet_is_local(const struct ipaddr *addr, int *ifindex)
 {
 	const struct addr *a;

@@ -84,6 +84,13 @@ void hostnet_refresh(void);
 enum hostnet_verdict hostnet_lookup(const struct ipaddr *dst, const struct ipaddr *source, int oif,
 				    struct hostnet_hop *hop);
 
+/*
+ * The same for the multicast group @dst by way of the interface @oif, which is not 0: no neighbour has to be resolved. That
+ * this host has no member, or that its members are not to hear it, is the caller's to know.
+ */
+enum hostnet_verdict hostnet_lookup_group(const struct ipaddr *dst, const struct ipaddr *source,
+					  int oif, struct hostnet_hop *hop);
+
 /* Is it an address of this host (any interface)? @ifindex, if not NULL, gets the interface that carries it. */
 bool hostnet_is_local(const struct ipaddr *addr, int *ifindex);
 

@@ -2,6 +2,7 @@
 /*
  * hostnet_lookup.c - the tables -> how to reach a destination. In every doubt: through the shadow.
  */
+#include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 
 #include "stack/hostnet_source.h"
@@ -102,4 +103,57 @@ enum hostnet_verdict hostnet_resolve(struct hostnet_tables *t, const struct ipad
 	if (!r)
 		return HOSTNET_NO_ROUTE;
 	return odd ? HOSTNET_ODD_ROUTE : complete(t, r, dst, source, hop);
+}
+
+/* ip_eth_mc_map(), ipv6_eth_mc_map() */
+static void group_mac(const struct ipaddr *dst, uint8_t *mac)
+{
+	static const uint8_t v4[] = { 0x01, 0x00, 0x5e }, v6[] = { 0x33, 0x33 };
+
+	memcpy(mac, v6, sizeof(v6));
+	memcpy(mac + 2, dst->b + 12, 4);
+	if (!ipaddr_is_v4(dst))
+		return;
+	memcpy(mac, v4, sizeof(v4));
+	mac[3] &= 0x7f;
+}
+
+/*
+ * A route of its own for an IPv4 group, longer than the class, may have a gateway or metrics (net/ipv4/route.c
+ * __mkroute_output()). IPv6 goes by the route ff00::/8 that each interface has in the local table.
+ */
+static bool group_route_odd(struct hostnet_tables *t, int family, const struct ipaddr *dst, int oif)
+{
+	bool odd = false;
+	const struct route *r;
+
+	if (family == HOSTNET_V6)
+		return false;
+	r = find_route(t, family, dst, oif, &odd);
+	return odd || (r && r->len >= 96 + 4);
+}
+
+enum hostnet_verdict hostnet_resolve_group(struct hostnet_tables *t, const struct ipaddr *dst,
+					   const struct ipaddr *source, int oif,
+					   struct hostnet_hop *hop)
+{
+	const struct link *l = links_find(&t->links, oif);
+	bool v4 = ipaddr_is_v4(dst), near = v4 && dst->b[12] == 224 && !dst->b[13] && !dst->b[14];
+	int family = v4 ? HOSTNET_V4 : HOSTNET_V6;
+	/* As if by a route made for it: near groups take a source of the link's scope (ip_route_output_key_hash_rcu()). */
+	struct route r = { .oif = oif, .scope = near ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE };
+
+	if (!in_step(t, family) || !link_ready(l) || !(l->pub.flags & IFF_MULTICAST) ||
+	    (l->pub.flags & IFF_NOARP) || addrs_count(&t->addrs, oif, v4) == 0 ||
+	    group_route_odd(t, family, dst, oif))
+		return HOSTNET_ODD_ROUTE;
+	hop->source = *source;
+	if (ipaddr_is_any(source) ? !hostnet_source(t, &r, dst, &hop->source)
+				  : !source_fits(t, source, v4, oif))
+		return HOSTNET_ODD_ROUTE;
+	hop->ifindex = oif;
+	hop->mtu = !v4 && l->mtu6 && l->mtu6 < l->pub.mtu ? l->mtu6 : l->pub.mtu;
+	hop->gateway = hop->confirm = false;
+	group_mac(dst, hop->mac);
+	return HOSTNET_OK;
 }

@@ -128,6 +128,8 @@ static bool source_v4(const struct addrs *t, struct route *r, struct ipaddr *sou
 /* The scope as multicast addresses would have it. */
 static unsigned scope_v6(const struct ipaddr *a)
 {
+	if (ipaddr_is_multicast(a))
+		return a->b[1] & 0xf;
 	if (ipaddr_is_linklocal6(a) || ipaddr_is_loopback(a))
 		return 2;
 	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0xc0 ? 5 : 14;
@@ -169,7 +171,7 @@ static bool source_v6(const struct hostnet_tables *t, const struct route *r,
 		      const struct ipaddr *dst, struct ipaddr *source)
 {
 	const struct link *out = links_find(&t->links, r->oif);
-	bool own_only = scope_v6(dst) <= 2 || (out && out->oif_addrs_only), tie = false;
+	bool own_only = scope_v6(dst) <= 2 || ipaddr_is_multicast(dst) || (out && out->oif_addrs_only), tie = false;
 	const struct addr *a, *best = NULL;
 	uint32_t score, high = 0;
 	unsigned n = 0;

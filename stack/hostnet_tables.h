@@ -160,6 +160,10 @@ void hostnet_rules_assume(struct hostnet_tables *t, int family); /* there is not
 enum hostnet_verdict hostnet_resolve(struct hostnet_tables *t, const struct ipaddr *dst,
 				     const struct ipaddr *source, int oif, struct hostnet_hop *hop);
 
+enum hostnet_verdict hostnet_resolve_group(struct hostnet_tables *t, const struct ipaddr *dst,
+					   const struct ipaddr *source, int oif,
+					   struct hostnet_hop *hop);
+
 /* Opens the socket and reads all tables. 0 or -errno. */
 int hostnet_sync_start(struct hostnet_tables *t);
 void hostnet_sync_stop(struct hostnet_tables *t);

@@ -407,6 +407,75 @@ static void lists_links(void **state)
 	assert_int_equal(hostnet_links(links, 2), 2);
 }
 
+/* Compares source and MTU with what a socket of the kernel sees; returns whether there was a hop. */
+static bool group_by(const char *dst, const char *source, const char *dev)
+{
+	struct oracle o = { .ifindex = (int)if_nametoindex(dev) };
+	struct ipaddr to = address(dst), from = source ? address(source) : (struct ipaddr){ 0 };
+	static const uint8_t v4[] = { 1, 0, 0x5e }, v6[] = { 0x33, 0x33 };
+	struct hostnet_hop hop = { 0 };
+	enum hostnet_verdict v = hostnet_lookup_group(&to, &from, o.ifindex, &hop);
+
+	o.plain = ask_socket(&o, &to, source, dev);
+	if (v != HOSTNET_OK)
+		return false;
+	if (!o.plain || !ipaddr_equal(&hop.source, &o.source) || (int)hop.mtu != o.mtu ||
+	    hop.ifindex != o.ifindex || hop.gateway || hop.confirm)
+		disagree("group", dst, source, dev, v, &hop, &o);
+	if (ipaddr_is_v4(&to)) {
+		assert_memory_equal(hop.mac, v4, sizeof(v4));
+		assert_int_equal(hop.mac[3], to.b[13] & 0x7f);
+		assert_memory_equal(hop.mac + 4, to.b + 14, 2);
+	} else {
+		assert_memory_equal(hop.mac, v6, sizeof(v6));
+		assert_memory_equal(hop.mac + 2, to.b + 12, 4);
+	}
+	return true;
+}
+
+static void groups(void **state)
+{
+	static const char *const four[] = { "239.1.1.1", "239.255.129.7", "224.0.0.251", "224.0.1.129" };
+	static const char *const six[] = { "ff02::fb", "ff05::2", "ff08::1:2", "ff0e::7", "ff15::9" };
+
+	(void)state;
+	assert_false(group_by(four[0], NULL, "v0")); /* no address, perhaps no IPv4 at all */
+	run("ip addr add 10.0.3.1/24 dev v0 scope link && ip addr add 10.0.0.1/24 dev v0 && ip addr add 10.0.0.9/24 dev v0");
+	run("ip addr add 10.0.1.1/24 dev v1 && ip addr add 10.0.2.1/24 dev v2 scope link");
+	run("ip -6 addr add fd00::1/64 dev v0 nodad && ip -6 addr add 2001:db8::1/64 dev v0 nodad");
+	run("ip -6 addr add fd00:1::1/64 dev v1 nodad && ip link set v1 mtu 1400");
+	catch_up();
+	for (size_t i = 0; i < sizeof(four) / sizeof(four[0]); i++) {
+		assert_true(group_by(four[i], NULL, "v0"));
+		assert_true(group_by(four[i], "10.0.0.9", "v0"));
+		assert_true(group_by(four[i], "10.0.1.1", "v0")); /* another link's */
+		assert_true(group_by(four[i], NULL, "v1"));
+		group_by(four[i], NULL, "v2");
+		assert_false(group_by(four[i], "10.0.0.77", "v0"));
+		assert_false(group_by(four[i], NULL, "lo"));
+	}
+	for (size_t i = 0; i < sizeof(six) / sizeof(six[0]); i++) {
+		assert_true(group_by(six[i], NULL, "v0"));
+		assert_true(group_by(six[i], "2001:db8::1", "v0"));
+		assert_true(group_by(six[i], NULL, "v1"));
+		assert_true(group_by(six[i], NULL, "v2"));
+		assert_false(group_by(six[i], "fd00::77", "v0"));
+	}
+	run("ip route add default via 10.0.0.254"); /* without effect on groups */
+	catch_up();
+	assert_true(group_by(four[0], NULL, "v0"));
+	run("ip route add 239.1.0.0/16 via 10.0.0.254");
+	catch_up();
+	assert_false(group_by(four[0], NULL, "v0"));
+	assert_true(group_by(four[1], NULL, "v0"));
+	run("ip link set v0 multicast off");
+	catch_up();
+	assert_false(group_by(four[1], NULL, "v0"));
+	run("ip link set v1 down");
+	catch_up();
+	assert_false(group_by(six[4], NULL, "v1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +485,7 @@ int main(void)
 		TEST(ipv6_link_local),
 		TEST(ipv6_routes),
 		TEST(own_broadcast_and_multicast),
+		TEST(groups),
 		TEST(odd_routes),
 		TEST(nexthop_objects),
 		TEST(policy_rules),
