@@ -79,6 +79,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	}
 	if (level == SOL_IPV6 && name == IPV6_PKTINFO)
 		s->tx_sticky = true;
+	if (level == SOL_IP && name == IP_MULTICAST_IF && s->family == AF_INET)
+		sock_set_multicast_if(s, value, len);
 	if (level == SOL_SOCKET && name == SO_RCVTIMEO)
 		s->timeout_zero = is_negative_time(level, name, value, len);
 	sock_sync(s, fd);

@@ -2,7 +2,7 @@
 /*
  * send.c - every send call on an accelerated socket (contracts in sock.h).
  *
- * The fast path takes what is ordinary: unicast, to a neighbour that is resolved, out of an interface that is open,
+ * The fast path takes what is ordinary: to a neighbour that is resolved, or to a group that this host is not to hear, out of an interface that is open,
  * within the MTU or cut into such (UDP_SEGMENT), with no option that changes the packet beyond TTL, TOS and source.
  * Everything else, all errors included, is sent by the shadow from the same port (R11), and so behaves as without us.
  */
@@ -206,6 +206,51 @@ static enum hostnet_verdict look_up(struct sock *s, struct route *r)
 	return v;
 }
 
+/* The interface that a link-local group's address names. */
+static uint32_t group_scope(const struct sock *s, const struct msghdr *msg)
+{
+	const struct sockaddr_in6 *to = msg->msg_name;
+
+	return s->family == AF_INET6 && to && msg->msg_namelen >= sizeof(*to) ? to->sin6_scope_id : 0;
+}
+
+/*
+ * To a group: by udp_sendmsg() and udpv6_sendmsg() from the interface that the message, the address, or the option names.
+ * Without one, and where members on this host may hear it (sk_mc_loop()), it is the kernel's.
+ */
+static __attribute__((noinline)) enum hostnet_verdict
+look_up_group(const struct sock *s, const struct msghdr *msg, struct route *r)
+{
+	bool v4 = ipaddr_is_v4(&r->d.destination);
+	unsigned scope = v4 ? 14 : r->d.destination.b[1] & 0xf;
+	enum hostnet_verdict v;
+	uint32_t given;
+
+	/* The other family's options would hold; the node's own scope; one that is not to leave the host. */
+	if (s->mc_loop || v4 != (s->family == AF_INET) || scope < 2 || !s->mc_ttl)
+		return HOSTNET_LOCAL;
+	given = scope == 2 ? group_scope(s, msg) : 0;
+	if (!given)
+		given = (uint32_t)s->bound_if;
+	r->d.source = ipaddr_is_multicast(&s->local) ? s->mc_source : s->local;
+	if (ipaddr_is_any(&r->d.source))
+		r->d.source = s->mc_source;
+	r->d.ttl = s->mc_ttl;
+	r->more.oif = given;
+	if (msg->msg_control && msg->msg_controllen &&
+	    !sendcmsg_parse(msg, s->family, &r->d, &r->more))
+		return HOSTNET_ODD_ROUTE;
+	if (!r->d.ttl || (given && r->more.oif != given))
+		return HOSTNET_ODD_ROUTE;
+	if (!r->more.oif)
+		r->more.oif = (uint32_t)s->mc_if;
+	if (!r->more.oif)
+		return HOSTNET_ODD_ROUTE;
+	v = hostnet_lookup_group(&r->d.destination, &r->d.source, (int)r->more.oif, &r->hop);
+	r->iface = v == HOSTNET_OK ? stack_iface(r->hop.ifindex) : NULL;
+	return v;
+}
+
 /* May an IP packet of @len bytes go straight to the neighbour? */
 static bool fits(const struct route *r, uint32_t len, bool bound_by_path)
 {
@@ -217,7 +262,8 @@ static bool fits(const struct route *r, uint32_t len, bool bound_by_path)
  * UDP_SEGMENT, as net/ipv4/udp.c udp_send_skb() and net/ipv6/udp.c udp_v6_send_skb() have it: the size has to fit the path's
  * MTU even if there is less to send. What they refuse is left to them.
  */
-static bool fits_in_segments(const struct sock *s, struct route *r, uint32_t headers)
+static __attribute__((noinline)) bool fits_in_segments(const struct sock *s, struct route *r,
+							uint32_t headers)
 {
 	uint32_t size = r->more.segment;
 
@@ -248,6 +294,8 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 	if (!describe(s, msg, flags, r))
 		return STAT_tx_option;
 	v = look_up(s, r);
+	if (v == HOSTNET_LOCAL && ipaddr_is_multicast(&r->d.destination))
+		v = look_up_group(s, msg, r);
 	if (v != HOSTNET_OK)
 		return reason(v);
 	if (!r->iface || r->iface->dead || !r->iface->engines ||

@@ -87,6 +87,10 @@ struct sock {
 	uint8_t ttl, tos, hops, tclass;
 	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
 	uint16_t segment;            /* UDP_SEGMENT: bytes of payload of each datagram that a send is cut into; 0: one */
+	bool mc_loop;                /* IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: members on this host hear it, too */
+	uint8_t mc_ttl;              /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
+	int mc_if;                   /* IP_MULTICAST_IF, IPV6_MULTICAST_IF; 0: by route, or not known */
+	struct ipaddr mc_source;     /* ... and the address that the IPv4 one was given by */
 	uint32_t want;               /* enum sock_want */
 	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
 	int bound_if;                /* SO_BINDTODEVICE; 0: any */
@@ -148,6 +152,9 @@ int sock_bound(struct sock *s, int fd);
 
 /* The program may have changed O_NONBLOCK. */
 void sock_sync_flags(struct sock *s, int fd);
+
+/* IP_MULTICAST_IF was set to @value: what can be read back is the address in it, not the index. sock_sync() follows. */
+void sock_set_multicast_if(struct sock *s, const void *value, socklen_t len);
 
 /* Reads all options that matter back from the kernel; a socket whose options we cannot honour goes to the kernel. */
 void sock_sync(struct sock *s, int fd);

@@ -151,6 +151,37 @@ static void read_timestamping(struct sock *s, int fd)
 		s->tx_plain = false;
 }
 
+static void read_multicast(struct sock *s, int fd)
+{
+	struct in_addr source = { 0 };
+	socklen_t len = sizeof(source);
+
+	s->mc_source = ipaddr_from_v4(0);
+	if (s->family == AF_INET6) {
+		s->mc_loop = get_int(fd, SOL_IPV6, IPV6_MULTICAST_LOOP, 1);
+		s->mc_ttl = (uint8_t)get_int(fd, SOL_IPV6, IPV6_MULTICAST_HOPS, 1);
+		s->mc_if = (int)get_int(fd, SOL_IPV6, IPV6_MULTICAST_IF, 0);
+		return;
+	}
+	s->mc_loop = get_int(fd, SOL_IP, IP_MULTICAST_LOOP, 1);
+	s->mc_ttl = (uint8_t)get_int(fd, SOL_IP, IP_MULTICAST_TTL, 1);
+	if (getsockopt(fd, SOL_IP, IP_MULTICAST_IF, &source, &len) == 0)
+		s->mc_source = ipaddr_from_v4(source.s_addr);
+	/* By an address alone: the kernel took the link that has it, ip_mc_find_dev(). */
+	if (!s->mc_if && !ipaddr_is_any(&s->mc_source) && !hostnet_is_local(&s->mc_source, &s->mc_if))
+		s->mc_if = 0;
+}
+
+/* Of the forms that net/ipv4/ip_sockglue.c takes only struct ip_mreqn has an index. */
+void sock_set_multicast_if(struct sock *s, const void *value, socklen_t len)
+{
+	struct ip_mreqn m = { .imr_ifindex = 0 };
+
+	if (len >= sizeof(m))
+		memcpy(&m, value, sizeof(m));
+	s->mc_if = m.imr_ifindex;
+}
+
 static void read_sending(struct sock *s, int fd)
 {
 	s->ttl = (uint8_t)get_int(fd, SOL_IP, IP_TTL, 64);
@@ -217,6 +248,7 @@ static const char *read_all(struct sock *s, int fd)
 		refused = "SO_ATTACH_FILTER";
 	read_timestamping(s, fd);
 	read_sending(s, fd);
+	read_multicast(s, fd);
 	if (has_txtime(fd))
 		s->tx_plain = false;
 	s->v6only = s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_V6ONLY, 0);
@@ -244,6 +276,7 @@ const char *sockopt_read(struct sock *s, int fd)
 	now.family = s->family;
 	now.connected = s->connected;
 	now.stamp_enabled = s->stamp_enabled;
+	now.mc_if = s->mc_if;
 	refused = read_all(&now, fd);
 	s->want = now.want;
 	s->stamping_flags = now.stamping_flags;
@@ -254,6 +287,10 @@ const char *sockopt_read(struct sock *s, int fd)
 	s->tclass = now.tclass;
 	s->pmtudisc = now.pmtudisc;
 	s->segment = now.segment;
+	s->mc_loop = now.mc_loop;
+	s->mc_ttl = now.mc_ttl;
+	s->mc_if = now.mc_if;
+	s->mc_source = now.mc_source;
 	s->v6only = now.v6only;
 	s->reuseaddr = now.reuseaddr;
 	s->reuseport = now.reuseport;

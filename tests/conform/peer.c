@@ -15,7 +15,7 @@
  *   drain ID MS                    number and bytes of what arrives until MS of silence
  *   runs ID MS                     the same with lengths in their order, "3x100 1x50", and the first one's TTL, TOS, destination
  *   echo ID N MS                   send N datagrams back to where they came from
- *   opt ID ttl|tos|ipopt|mcast|rcvbuf|segment V
+ *   opt ID ttl|tos|ipopt|mcast|join|rcvbuf|segment V
  *   sleep MS
  *   @MS command                    "ok" now, the command after MS, then its reply
  *
@@ -291,6 +291,25 @@ static void do_echo(int c, const char *args)
 	answer(c, "ok %d echoed", done);
 }
 
+/* The group G1, and one of the link's own. */
+static int join(int fd, int ifindex)
+{
+	struct ip_mreqn m4 = { .imr_ifindex = ifindex };
+	struct ipv6_mreq m6 = { .ipv6mr_interface = (unsigned)ifindex };
+	addr_t a;
+
+	wire_addr(&a, "G1", 0);
+	m4.imr_multiaddr = a.in.sin_addr;
+	m6.ipv6mr_multiaddr = a.in6.sin6_addr;
+	if (wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4)) :
+		      setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)))
+		return -1;
+	inet_pton(AF_INET, "224.0.0.77", &m4.imr_multiaddr);
+	inet_pton(AF_INET6, "ff02::77", &m6.ipv6mr_multiaddr);
+	return wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4)) :
+			 setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6));
+}
+
 static void do_opt(int c, const char *args)
 {
 	int id, value, level = wire4() ? IPPROTO_IP : IPPROTO_IPV6, r = -1;
@@ -308,6 +327,8 @@ static void do_opt(int c, const char *args)
 		r = setsockopt(slots[id], level, wire4() ? IP_TOS : IPV6_TCLASS, &value, 4);
 	} else if (!strcmp(name, "ipopt")) {
 		r = setsockopt(slots[id], IPPROTO_IP, IP_OPTIONS, nops, value ? sizeof(nops) : 0);
+	} else if (!strcmp(name, "join")) {
+		r = join(slots[id], value);
 	} else if (!strcmp(name, "rcvbuf")) {
 		r = setsockopt(slots[id], SOL_SOCKET, SO_RCVBUFFORCE, &value, 4);
 	} else if (!strcmp(name, "segment")) {
