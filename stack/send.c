@@ -26,7 +26,7 @@
 #define CONFIRM_NS NSEC_PER_SEC
 #define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger ones with DF are its own */
 #define KICKS 64
-#define MAX_V4 65507    /* bytes of payload in an IPv4 packet */
+#define MAX_PAYLOAD 65507 /* bytes of payload in an IPv4 packet */
 #define MAX_SEGMENTS 64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
 _Static_assert(MAX_SEGMENTS <= NIC_BURST, "the segments of a send are one burst");
 
@@ -267,7 +267,7 @@ static __attribute__((noinline)) bool fits_in_segments(const struct sock *s, str
 {
 	uint32_t size = r->more.segment;
 
-	if (!fits(r, size + headers, true) || r->d.len > size * MAX_SEGMENTS || r->d.len > MAX_V4)
+	if (!fits(r, size + headers, true) || r->d.len > size * MAX_SEGMENTS || r->d.len > MAX_PAYLOAD)
 		return false;
 	if (r->d.len <= size)
 		return true;
