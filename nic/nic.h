@@ -45,6 +45,12 @@
 #define NIC_F_VIRTUAL 0x1u    /* peers may hand over frames with partial (pseudo-header only) UDP checksums */
 #define NIC_F_RX_ONLY 0x2u    /* frames can be received only (loopback): send through the shadow */
 
+/*
+ * A frame may be several datagrams that the kernel joined for a socket with UDP_GRO (generic XDP runs behind GRO), or has not
+ * cut yet (UDP_SEGMENT of a local sender).
+ */
+#define NIC_F_JOINED 0x4u
+
 struct nic_frame {
 	uint8_t *data;   /* first byte of the Ethernet header, inside a frame */
 	uint32_t len;    /* bytes, without FCS */

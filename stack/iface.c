@@ -174,6 +174,12 @@ static bool is_bridge(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* An address on lo or on a dummy interface (anycast) is reached by way of the other interfaces. */
+static bool is_carrier(const struct hostnet_link *l)
+{
+	return l && !(l->flags & IFF_LOOPBACK) && strncmp(l->name, "dummy", 5) != 0;
+}
+
 static bool routed(const struct hostnet_link *l)
 {
 	return !is_bridge(l->name) && (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
@@ -192,14 +198,15 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 	} else if (config.interfaces) {
 		for (unsigned i = 0; i < config.interfaces; i++)
 			want(&mask, n, config.interface[i], 0, why);
-	} else if (!ipaddr_is_any(local) && !ipaddr_is_multicast(local)) {
-		if (!hostnet_is_local(local, &ifindex) && ipaddr_is_loopback(local))
-			want(&mask, n, "lo", 0, why);
-		else if (ifindex)
-			want(&mask, n, NULL, ifindex, why);
-		else
-			snprintf(why, NIC_WHY_LEN, "the bound address is on no interface: name the one "
-				 "that its datagrams come in by in KBACCEL_INTERFACE");
+	} else if (ipaddr_is_loopback(local)) {
+		snprintf(why, NIC_WHY_LEN, "it is bound to the loopback, where there is only generic XDP, at a cost for all "
+			 "other traffic of lo: to try it, name lo in KBACCEL_INTERFACE");
+	} else if (!ipaddr_is_any(local) && !ipaddr_is_multicast(local) &&
+		   !hostnet_is_local(local, &ifindex)) {
+		snprintf(why, NIC_WHY_LEN, "the bound address is on no interface: name the one "
+			 "that its datagrams come in by in KBACCEL_INTERFACE");
+	} else if (is_carrier(link_named(n, NULL, ifindex))) {
+		want(&mask, n, NULL, ifindex, why);
 	} else {
 		for (unsigned i = 0; i < n; i++)
 			if (routed(&links[i]))

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -252,6 +254,19 @@ static const char *hidden_option(struct sock *s, int fd)
 	return group_has_program ? GROUP_PROGRAM : NULL;
 }
 
+/* The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart. */
+static const char *joining_option(const struct sock *s, int fd)
+{
+	int gro = 0;
+	socklen_t len = sizeof(gro);
+
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if ((s->ifaces & (1u << i)) && (stack.iface[i]->nic->flags & NIC_F_JOINED) &&
+		    kernel_getsockopt(fd, IPPROTO_UDP, UDP_GRO, &gro, &len) == 0 && gro)
+			return "UDP_GRO, on an interface with generic XDP,";
+	return NULL;
+}
+
 static struct nic_flow rule_of(const struct sock *s)
 {
 	struct nic_flow rule = { .local = s->local,
@@ -300,6 +315,11 @@ static int prepare(struct sock *s, int fd)
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
 	if (!s->ifaces) {
 		refuse(s, why);
+		return -ENOTSUP;
+	}
+	option = joining_option(s, fd);
+	if (option) {
+		refuse_option(s, option);
 		return -ENOTSUP;
 	}
 	groups_read(s, fd);
@@ -481,6 +501,8 @@ void sock_sync(struct sock *s, int fd)
 		return;
 	stack_drain();
 	option = sockopt_read(s, fd);
+	if (!option && fast)
+		option = joining_option(s, fd);
 	if (s->state == SOCK_ACTIVE) {
 		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
 		stack.stamp_wanted -= stamps;

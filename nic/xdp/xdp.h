@@ -75,6 +75,9 @@ static inline struct xdp_nic *xdp_nic_of(struct nic *nic)
 /* Fills name, index, MAC, MTU, flags, queue counts and frame size of @x. */
 int xdp_link_read(struct xdp_nic *x, struct nic_params *params);
 
+/* xdp_features.c: does GRO join datagrams that are for no socket with UDP_GRO? */
+bool xdp_link_joins(const struct xdp_nic *x);
+
 int xdp_prog_load(struct xdp_nic *x, struct nic_params *params);
 int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params);
 

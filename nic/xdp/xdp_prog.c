@@ -105,6 +105,14 @@ int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params)
 			       "Linux 5.18 or newer is needed, or another interface "
 			       "(KBACCEL_INTERFACE)",
 			       x->nic.ifname, strerror(-err));
+	if (x->native)
+		return 0;
+	x->nic.flags |= NIC_F_JOINED;
+	if (xdp_link_joins(x))
+		return xdp_why(params, -EOPNOTSUPP,
+			       "%s joins datagrams before generic XDP sees them: `ethtool -K %s "
+			       "rx-gro-list off rx-udp-gro-forwarding off`",
+			       x->nic.ifname, x->nic.ifname);
 	return 0;
 }
 

@@ -21,6 +21,16 @@ received_fast()
 	equal "$name: the kernel received the client's only" 100 "$in"
 }
 
+# Not unless lo is named: generic XDP is a burden on everything else there.
+spawn "$NS_A" server preload 5300 "$BUILD/tests/netns/accel_server" -b 127.0.0.1 5300
+wait_until 5 udp_bound "$NS_A" 5300
+answer=$(client -n 20 127.0.0.1 5300)
+equal 'bound to 127.0.0.1, lo not named' 'sent 20 back 20 bad 0' "${answer% from*}"
+check 'there is no program on lo' no_xdp "$NS_A" lo
+check 'the reason names the remedy' grep -q 'name lo in KBACCEL_INTERFACE' "$KB_TMP/server.log"
+stop "$SPAWNED"
+
+export KBACCEL_INTERFACE=lo
 start_fast server 5300 -b 127.0.0.1 5300 && received_fast 'bound to 127.0.0.1' 127.0.0.1 5300
 check 'the program is on lo' has_xdp "$NS_A" lo
 check 'and not on veth0' no_xdp "$NS_A" veth0
@@ -29,10 +39,8 @@ check 'lo is as before' wait_until 2 no_xdp "$NS_A" lo
 start_fast server 5300 -6 -b ::1 5300 && received_fast 'bound to ::1' ::1 5300
 stop "$SPAWNED"
 
-export KBACCEL_INTERFACE=lo
 start_fast server 5300 -d 5300
 server=$SPAWNED
-unset KBACCEL_INTERFACE
 received_fast 'wildcard on lo, IPv4' 127.0.0.1 5300
 received_fast 'wildcard on lo, IPv6' ::1 5300
 received_fast 'own address' "$A4" 5300
@@ -47,6 +55,28 @@ CLIENT_NS=$NS_B
 answer=$(client -n 50 "$A4" 5300)
 equal 'clients elsewhere, by the kernel' 'sent 50 back 50 bad 0' "${answer% from*}"
 equal 'nothing broken' 0 "$(bad_lines server)"
+
+# What the kernel joins in front of generic XDP could not be told from one datagram.
+stop "$server"
+wait_until 2 no_xdp "$NS_A" lo
+spawn "$NS_A" gro preload 5301 python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_UDP, 104, 1)  # UDP_GRO
+s.bind(("127.0.0.1", 5301))
+s.recv(10)'
+wait_until 5 udp_bound "$NS_A" 5301
+check 'a socket with UDP_GRO stays with the kernel' wait_until 3 grep -q UDP_GRO "$KB_TMP/gro.log"
+stop "$SPAWNED"
+wait_until 2 no_xdp "$NS_A" lo
+if run_in "$NS_A" ethtool -K lo rx-udp-gro-forwarding on 2>/dev/null; then
+	start server 5300 -b 127.0.0.1 5300
+	server=$SPAWNED
+	check 'an interface that joins all datagrams is not used' grep -q 'rx-gro-list off' "$KB_TMP/server.log"
+	run_in "$NS_A" ethtool -K lo rx-udp-gro-forwarding off
+else
+	skip 'an interface that joins all datagrams is not used' 'lo has no rx-udp-gro-forwarding'
+fi
 
 # The rest of the loopback's traffic.
 spawn "$NS_A" tcp socat -u TCP4-LISTEN:5998,bind=127.0.0.1 OPEN:"$KB_TMP/tcp.out",creat
