@@ -59,8 +59,7 @@ static void slot_publish(__u64 *used)
 /* Nothing that is stored into the slot later may be seen before it is free. */
 static void slot_clear(__u64 *used)
 {
-	__atomic_store_n(used, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_exchange_n(used, 0, __ATOMIC_SEQ_CST);
 }
 
 /*
