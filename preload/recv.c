@@ -5,37 +5,42 @@
 #include "preload/preload.h"
 #include "stack/usermem.h"
 
+/* recv() and recvfrom() take any length, and the flag that recvmsg() refuses. */
+#define LONGEST 0x7ffff000u
+#define CMSG_COMPAT ((int)0x80000000)
+
 static ssize_t receive_into(struct sock *s, int fd, void *buf, size_t len, int flags)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = { buf, len < LONGEST ? len : LONGEST };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	return sock_recvmsg(s, fd, &msg, flags);
+	return sock_recvmsg(s, fd, &msg, flags & ~CMSG_COMPAT);
 }
 
 static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int flags,
 			    struct sockaddr *addr, socklen_t *addrlen)
 {
 	struct sockaddr_storage name;
-	struct iovec iov = { buf, len };
+	struct iovec iov = { buf, len < LONGEST ? len : LONGEST };
 	struct msghdr msg = {
 		.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov, .msg_iovlen = 1
 	};
-	ssize_t r = sock_recvmsg(s, fd, &msg, flags);
-	socklen_t part;
+	ssize_t r = sock_recvmsg(s, fd, &msg, flags & ~CMSG_COMPAT);
+	int room;
 
 	/* The datagram is taken before the kernel looks at where the name goes (net/socket.c move_addr_to_user()). */
 	if (r < 0)
 		return r;
 	if (!usermem_readable(addrlen, sizeof(*addrlen)))
 		return -EFAULT;
-	if ((int)*addrlen < 0)
+	room = (int)*addrlen;
+	if (room < 0)
 		return -EINVAL;
-	part = *addrlen < msg.msg_namelen ? *addrlen : msg.msg_namelen;
-	if (!usermem_writable(addr, part) || !usermem_writable(addrlen, sizeof(*addrlen)))
+	if (!usermem_writable_kept(addrlen, sizeof(*addrlen)))
 		return -EFAULT;
-	memcpy(addr, &name, part);
 	*addrlen = msg.msg_namelen;
+	if (!usermem_copy(addr, &name, (socklen_t)room < msg.msg_namelen ? (socklen_t)room : msg.msg_namelen))
+		return -EFAULT;
 	return r;
 }
 
@@ -120,14 +125,13 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, stru
 static SLOW ssize_t read_sock(int fd, void *buf, size_t len)
 {
 	struct sock *s = fast_sock(fd);
-	struct iovec iov = { buf, len };
 	ssize_t r;
 	int saved;
 
 	if (!s)
 		return real.read(fd, buf, len);
 	saved = errno;
-	r = sock_readv(s, fd, &iov, 1);
+	r = sock_read(s, fd, buf, len);
 	return begin_again(s, r) ? read(fd, buf, len) : finish(s, r, saved);
 }
 

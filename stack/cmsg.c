@@ -30,7 +30,6 @@ struct writer {
 	struct msghdr *msg;
 	uint8_t *at;
 	size_t room;
-	int err;
 };
 
 static void put(struct writer *w, int level, int type, const void *data, size_t len)
@@ -38,8 +37,6 @@ static void put(struct writer *w, int level, int type, const void *data, size_t 
 	struct cmsghdr head = { .cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len) };
 	size_t step;
 
-	if (w->err)
-		return;
 	if (w->room < sizeof(head)) {
 		w->msg->msg_flags |= MSG_CTRUNC;
 		return;
@@ -48,10 +45,8 @@ static void put(struct writer *w, int level, int type, const void *data, size_t 
 		w->msg->msg_flags |= MSG_CTRUNC;
 		head.cmsg_len = w->room;
 	}
-	if (!usermem_writable(w->at, head.cmsg_len)) {
-		w->err = -EFAULT;
+	if (!usermem_writable(w->at, head.cmsg_len))
 		return;
-	}
 	memcpy(w->at, &head, sizeof(head));
 	memcpy(w->at + sizeof(head), data, head.cmsg_len - sizeof(head));
 	step = CMSG_SPACE(len) < w->room ? CMSG_SPACE(len) : w->room;
@@ -166,10 +161,28 @@ static void put_v6(struct writer *w, const struct sock *s, const struct dgram *d
 		put_original(w, d, AF_INET6);
 }
 
-static int fill_control(struct sock *s, const struct dgram *d, struct msghdr *msg)
+/* The kernel writes the full length of the name, and then as much of it as fits (net/socket.c move_addr_to_user()). */
+int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg)
 {
-	struct writer w = { .msg = msg, .at = msg->msg_control, .room = msg->msg_controllen };
+	struct ipaddr from = dgram_source(d);
+	struct sockaddr_storage ss;
+	socklen_t len, part;
 
+	len = sockname_build(s->family, &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
+	part = msg->msg_namelen < len ? msg->msg_namelen : len;
+	msg->msg_namelen = len;
+	return usermem_copy(msg->msg_name, &ss, part) ? 0 : -EFAULT;
+}
+
+void cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
+{
+	struct writer w = { .msg = msg, .at = msg->msg_control };
+
+	if (!msg->msg_control || __builtin_expect(s->want == 0, 1))
+		msg->msg_controllen = 0;
+	if (__builtin_expect(s->want == 0, 1))
+		return;
+	w.room = msg->msg_controllen;
 	if (s->want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING))
 		put_stamp(&w, s, d->stamp);
 	if ((s->want & WANT_RXQ_OVFL) && d->dropped)
@@ -181,38 +194,4 @@ static int fill_control(struct sock *s, const struct dgram *d, struct msghdr *ms
 	else
 		put_v6(&w, s, d);
 	msg->msg_controllen -= w.room;
-	return w.err;
-}
-
-/* The kernel writes as much of the name as fits, and its full length (net/socket.c move_addr_to_user()). */
-int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg)
-{
-	struct ipaddr from = dgram_source(d);
-	struct sockaddr_storage ss;
-	socklen_t len, part;
-
-	len = sockname_build(s->family, &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
-	part = msg->msg_namelen < len ? msg->msg_namelen : len;
-	if (!usermem_writable(msg->msg_name, part))
-		return -EFAULT;
-	memcpy(msg->msg_name, &ss, part);
-	msg->msg_namelen = len;
-	return 0;
-}
-
-int cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
-{
-	int err = 0;
-
-	if (msg->msg_name)
-		err = cmsg_fill_name(s, d, msg);
-	if (err)
-		return err;
-	if (__builtin_expect(s->want == 0, 1)) {
-		msg->msg_controllen = 0;
-		return 0;
-	}
-	if (!msg->msg_control)
-		msg->msg_controllen = 0;
-	return fill_control(s, d, msg);
 }

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
@@ -61,25 +62,45 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 	return r;
 }
 
-/* Copies @d out as recvmsg(2) does; the caller frees it or keeps it (MSG_PEEK). */
+/* A datagram that could not be copied is lost, and counted as such (net/ipv4/udp.c udp_recvmsg()). */
+static ssize_t lose(struct sock *s, ssize_t err, int flags)
+{
+	if (!(flags & MSG_PEEK) && lock_acquire(&s->lock)) {
+		s->dropped++;
+		lock_release(&s->lock);
+	}
+	return err;
+}
+
+/*
+ * Copies @d out as recvmsg(2) does; the caller frees it or keeps it (MSG_PEEK). In the kernel's order: data, control messages, name,
+ * and at the end the header, of which nothing is written if any of it fails.
+ */
 static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *msg, int flags)
 {
+	struct msghdr out = *msg;
 	ssize_t copied;
 	int err;
 
-	if (!usermem_writable_kept(msg, sizeof(*msg)))
-		return -EFAULT;
 	if (!(flags & MSG_PEEK))
 		s->last_stamp = d->stamp ? d->stamp : 1;
-	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
-	copied = usermem_scatter(msg->msg_iov, msg->msg_iovlen, d->payload, d->len);
+	out.msg_flags = flags & MSG_CMSG_CLOEXEC;
+	copied = usermem_scatter(out.msg_iov, out.msg_iovlen, d->payload, d->len);
 	if (copied < 0)
-		return copied;
+		return lose(s, copied, flags);
 	if ((size_t)copied < d->len)
-		msg->msg_flags |= MSG_TRUNC;
-	err = cmsg_fill(s, d, msg);
-	if (err)
-		return err;
+		out.msg_flags |= MSG_TRUNC;
+	cmsg_fill(s, d, &out);
+	if (!usermem_writable_kept(msg, sizeof(*msg)))
+		return -EFAULT;
+	if (out.msg_name) {
+		err = cmsg_fill_name(s, d, &out);
+		msg->msg_namelen = out.msg_namelen;
+		if (err)
+			return err;
+	}
+	msg->msg_controllen = out.msg_controllen;
+	msg->msg_flags = out.msg_flags;
 	return flags & MSG_TRUNC ? (ssize_t)d->len : copied;
 }
 
@@ -242,41 +263,76 @@ static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 	return r == -EAGAIN && deadline ? wait_and_take(s, fd, msg, flags, deadline) : r;
 }
 
-/* A call that the kernel would refuse at once, or that it alone understands. */
-static bool is_kernels(const struct msghdr *msg, int flags)
+static bool is_plain_vector(const struct iovec *iov, size_t n)
 {
-	if ((flags & KERNEL_FLAGS) || msg->msg_iovlen > IOV_MAX || (int)msg->msg_namelen < 0)
-		return true;
-	return msg->msg_iovlen &&
-	       !usermem_readable(msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov));
+	if (n > IOV_MAX || !usermem_readable(iov, n * sizeof(*iov)))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!usermem_plain(iov[i].iov_base, iov[i].iov_len))
+			return false;
+	return true;
+}
+
+/* Nothing that the kernel could object to before it looks for a datagram. */
+static bool is_plain(const struct msghdr *msg)
+{
+	return is_plain_vector(msg->msg_iov, msg->msg_iovlen) &&
+	       (!msg->msg_name || (int)msg->msg_namelen >= 0);
+}
+
+static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	sock_activate(s);
+	stack_tick();
+	return receive(s, fd, msg, flags);
 }
 
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
+	long verdict;
+
 	if (!usermem_readable(msg, sizeof(*msg)))
 		return -EFAULT;
-	if (is_kernels(msg, flags))
+	if (__builtin_expect(flags & KERNEL_FLAGS, 0))
 		return kernel_recvmsg(fd, msg, flags);
-	sock_activate(s);
-	stack_tick();
-	return receive(s, fd, msg, flags);
+	if (__builtin_expect(!is_plain(msg), 0)) {
+		verdict = usermem_judge(SYS_recvmsg, msg, MSG_DONTWAIT);
+		if (verdict != -EAGAIN)
+			return verdict;
+	}
+	return receive_now(s, fd, msg, flags);
 }
 
 ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
 	size_t room = 0;
-	ssize_t r;
+	long verdict;
 
-	/* read(2) of nothing does not take a datagram; nor is an odd vector ours to judge. */
-	for (int i = 0; n > 0 && n <= IOV_MAX && usermem_readable(iov, (size_t)n * sizeof(*iov)) && i < n;
-	     i++)
-		room |= iov[i].iov_len;
-	if (!room || room > INT_MAX) {
-		r = real.readv(fd, iov, n);
-		return r < 0 ? -errno : r;
+	if (n > 0 && is_plain_vector(iov, (size_t)n))
+		for (int i = 0; i < n; i++)
+			room |= iov[i].iov_len;
+	/* Nor does a vector without room take a datagram: the result is 0 then. */
+	if (!room) {
+		verdict = usermem_judge(SYS_readv, iov, (size_t)n);
+		if (verdict != -EAGAIN)
+			return verdict;
 	}
-	return sock_recvmsg(s, fd, &msg, 0);
+	return receive_now(s, fd, &msg, 0);
+}
+
+ssize_t sock_read(struct sock *s, int fd, void *buf, size_t len)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	long verdict;
+
+	if (__builtin_expect(!len || !usermem_plain(buf, len), 0)) {
+		verdict = usermem_judge(SYS_read, buf, len);
+		if (verdict != -EAGAIN)
+			return verdict;
+	}
+	return receive_now(s, fd, &msg, 0);
 }
 
 /* Copies a chain out into consecutive messages. Returns how many; what is left of the chain is put back. */
@@ -291,6 +347,8 @@ static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, 
 		if (d->next)
 			__builtin_prefetch(d->next->payload);
 		r = copy_out(s, d, &vec[n].msg_hdr, flags);
+		if (r >= 0 && !usermem_writable_kept(&vec[n].msg_len, sizeof(int)))
+			r = -EFAULT;
 		if (r < 0) {
 			*err = (int)r;
 			break;
@@ -307,12 +365,18 @@ static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, 
 	return n;
 }
 
-static bool plain_messages(const struct mmsghdr *vec, unsigned n, int flags)
+/* Of a vector, what the kernel reads and writes: not the padding at its end. */
+static size_t vector_size(unsigned n)
 {
-	if (!usermem_readable(vec, n * sizeof(*vec)))
+	return n * sizeof(struct mmsghdr) - (sizeof(struct mmsghdr) - offsetof(struct mmsghdr, msg_len) - sizeof(int));
+}
+
+static bool plain_messages(const struct mmsghdr *vec, unsigned n)
+{
+	if (!usermem_readable(vec, vector_size(n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
-		if (is_kernels(&vec[i].msg_hdr, flags))
+		if (!is_plain(&vec[i].msg_hdr))
 			return false;
 	return true;
 }
@@ -328,7 +392,7 @@ static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int fl
 	if (there && there < max)
 		max = there;
 	if (!sock_readable(s) || clock_ticks() >= s->shadow_due || (flags & MSG_PEEK) ||
-	    !plain_messages(vec, max, flags))
+	    !plain_messages(vec, max))
 		return 0;
 	return copy_chain(s, queue_take(s, max), vec, flags, err);
 }
@@ -364,6 +428,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			break;
 		if (!got) {
 			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);
+			if (r >= 0 && !usermem_writable_kept(&vec[done].msg_len, sizeof(int)))
+				r = -EFAULT;
 			if (r < 0) {
 				err = (int)r;
 				break;
@@ -380,20 +446,22 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 	return done ? (int)done : err;
 }
 
+static bool is_time(const struct timespec *ts)
+{
+	return !ts || (usermem_readable(ts, sizeof(*ts)) && ts->tv_sec >= 0 &&
+		       (unsigned long)ts->tv_nsec < NSEC_PER_SEC);
+}
+
 int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
 		  struct timespec *timeout)
 {
 	uint64_t deadline = WAIT_FOREVER, now;
 	int r;
 
-	if (n == 0 || (flags & KERNEL_FLAGS) || !usermem_readable(vec, sizeof(*vec)) ||
-	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
-			 (unsigned long)timeout->tv_nsec >= NSEC_PER_SEC))) {
+	if ((flags & KERNEL_FLAGS) || !is_time(timeout)) {
 		r = real.recvmmsg(fd, vec, n, flags, timeout);
 		return r < 0 ? -errno : r;
 	}
-	if (n > IOV_MAX)
-		n = IOV_MAX;
 	if (timeout)
 		deadline = wait_deadline((uint64_t)timeout->tv_sec * NSEC_PER_SEC +
 					 (uint64_t)timeout->tv_nsec);
@@ -403,6 +471,8 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	if (timeout && r > 0) { /* the time that was left, as the kernel writes it back */
 		now = clock_ns();
 		deadline = deadline > now ? deadline - now : 0;
+		if (!usermem_writable_kept(timeout, sizeof(*timeout)))
+			return -EFAULT;
 		timeout->tv_sec = (time_t)(deadline / NSEC_PER_SEC);
 		timeout->tv_nsec = (long)(deadline % NSEC_PER_SEC);
 	}

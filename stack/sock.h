@@ -210,6 +210,7 @@ ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
 int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
 		  struct timespec *timeout);
 ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n);
+ssize_t sock_read(struct sock *s, int fd, void *buf, size_t len);
 
 /* send.c. */
 ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);
@@ -224,8 +225,12 @@ uint64_t sock_last_stamp(struct sock *s, int fd);
 /* FIONREAD: length of the next datagram. */
 int sock_next_length(struct sock *s, int fd);
 
-/* cmsg.c: fills name, control data and msg_flags of @msg for @d. 0 or -EFAULT. */
-int cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg);
+/*
+ * cmsg.c: fills control data, and the bits of msg_flags that say so, for @d. A message that can not be written is left out without a
+ * word, as put_cmsg()'s callers do.
+ */
+void cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg);
+/* ... its source and msg_namelen. 0, or -EFAULT: the name could not be written, the length is right. */
 int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg);
 
 #endif

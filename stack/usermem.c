@@ -4,7 +4,8 @@
  *
  * The trials use two Unix datagram sockets. One keeps a message in its queue for ever: receiving it with MSG_PEEK writes a byte.
  * The other's peer does not receive: sending copies the byte in and then fails with EPIPE (net/unix/af_unix.c
- * unix_dgram_sendmsg() copies before it looks at the peer). Both are calls that a sandboxed server may make.
+ * unix_dgram_sendmsg() copies before it looks at the peer). The sender of that one message has nothing in its own queue, ever: what a
+ * receive call on it says is about its arguments. All are calls that a sandboxed server may make.
  */
 #define _GNU_SOURCE
 #include "stack/usermem.h"
@@ -19,12 +20,13 @@
 
 __thread struct usermem_cache usermem_cache;
 
-static int write_probe = -1, read_probe = -1;
+static int write_probe = -1, read_probe = -1, judge = -1;
 
 static int make_pair(int out[2])
 {
 	int pair[2];
-	long r = rawcall6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, (long)pair, 0, 0);
+	long r = rawcall6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			  (long)pair, 0, 0);
 
 	if (r < 0)
 		return (int)r;
@@ -49,6 +51,7 @@ int usermem_init(void)
 	rawcall6(SYS_shutdown, b[1], SHUT_RD, 0, 0, 0, 0);
 	read_probe = b[0];
 	write_probe = a[0];
+	judge = a[1];
 	return 0;
 }
 
@@ -95,6 +98,25 @@ bool usermem_try_read(const void *p, size_t len)
 	return try_pages((uintptr_t)p, len, usermem_cache.readable, false);
 }
 
+long usermem_judge(long nr, const void *a, size_t b)
+{
+	return judge < 0 ? -EAGAIN : rawcall6(nr, judge, (long)a, (long)b, 0, 0, 0);
+}
+
+void usermem_copy_part(void *to, const void *from, size_t len)
+{
+	uint8_t *at = to;
+
+	for (size_t done = 0, part; done < len; done += part) {
+		part = (1u << USERMEM_SHIFT) - ((uintptr_t)(at + done) & ((1u << USERMEM_SHIFT) - 1));
+		if (part > len - done)
+			part = len - done;
+		if (!usermem_writable(at + done, part))
+			return;
+		memcpy(at + done, (const uint8_t *)from + done, part);
+	}
+}
+
 ssize_t usermem_scatter(const struct iovec *iov, size_t n, const void *data, size_t len)
 {
 	const uint8_t *from = data;
@@ -105,9 +127,8 @@ ssize_t usermem_scatter(const struct iovec *iov, size_t n, const void *data, siz
 
 		if (!part)
 			continue;
-		if (!usermem_writable(iov[i].iov_base, part))
+		if (!usermem_copy(iov[i].iov_base, from + done, part))
 			return -EFAULT;
-		memcpy(iov[i].iov_base, from + done, part);
 		done += part;
 	}
 	return (ssize_t)done;

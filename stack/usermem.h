@@ -18,6 +18,11 @@
 #define USERMEM_BITS 7
 #define USERMEM_SLOTS (1 << USERMEM_BITS)
 #define USERMEM_SHIFT 12
+#ifdef __aarch64__
+#define USERMEM_TOP 48 /* bits of an address that may be the program's */
+#else
+#define USERMEM_TOP 47
+#endif
 
 struct usermem_cache {
 	uintptr_t readable[USERMEM_SLOTS], writable[USERMEM_SLOTS]; /* page numbers + 1; 0 none */
@@ -90,6 +95,37 @@ static inline bool usermem_readable(const void *p, size_t len)
 	    (first == last || usermem_page_known(usermem_cache.readable, last)))
 		return true;
 	return usermem_try_read(p, len);
+}
+
+/*
+ * Nothing that the kernel refuses before it looks at the memory itself (access_ok(), a negative length). False: it has to be
+ * asked, usermem_judge().
+ */
+static inline bool usermem_plain(const void *p, size_t len)
+{
+	uintptr_t at = (uintptr_t)p;
+
+	return (((at | (at + len)) >> USERMEM_TOP) | (len >> 31)) == 0;
+}
+
+/*
+ * The kernel's verdict on the arguments of a receive call, @nr with @a and @b after the descriptor: it is asked on a socket
+ * that never has a datagram. -EAGAIN: it has nothing against them; else the call's result.
+ */
+long usermem_judge(long nr, const void *a, size_t b);
+
+/* Copies what fits in front of the page where it can not, after usermem_writable() has said no. */
+void usermem_copy_part(void *to, const void *from, size_t len);
+
+/* Copies to the program; false: EFAULT, and as much as could be written was, as in copy_to_user(). */
+static inline bool usermem_copy(void *to, const void *from, size_t len)
+{
+	if (__builtin_expect(usermem_writable(to, len), 1)) {
+		memcpy(to, from, len);
+		return true;
+	}
+	usermem_copy_part(to, from, len);
+	return false;
 }
 
 /* Copies the @len bytes at @data over the vector; stops where it ends. Bytes copied, or -EFAULT. */
