@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* send.c - the send calls. */
+#include <limits.h>
 #include <string.h>
 
 #include "preload/preload.h"
@@ -18,6 +19,9 @@ static ssize_t follow_implicit_bind(int fd, ssize_t r)
 	return finish(s, r, saved);
 }
 
+/* The flag that sendmsg() refuses and the others do not know. */
+#define CMSG_COMPAT ((int)0x80000000)
+
 static ssize_t send_from(struct sock *s, int fd, const void *buf, size_t len, int flags,
 			 const struct sockaddr *addr, socklen_t addrlen)
 {
@@ -26,7 +30,7 @@ static ssize_t send_from(struct sock *s, int fd, const void *buf, size_t len, in
 		.msg_name = (void *)addr, .msg_namelen = addrlen, .msg_iov = &iov, .msg_iovlen = 1
 	};
 
-	return sock_sendmsg(s, fd, &msg, flags);
+	return sock_sendmsg(s, fd, &msg, flags & ~CMSG_COMPAT);
 }
 
 static SLOW ssize_t send_sock(int fd, const void *buf, size_t len, int flags)
@@ -36,6 +40,11 @@ static SLOW ssize_t send_sock(int fd, const void *buf, size_t len, int flags)
 
 	if (!s)
 		return follow_implicit_bind(fd, real.send(fd, buf, len, flags));
+	/* Any length is as good as too long here; in a vector, which the stack falls back on, it may be negative. */
+	if (__builtin_expect(len > INT_MAX, 0)) {
+		sock_put(s);
+		return real.send(fd, buf, len, flags);
+	}
 	saved = errno;
 	return finish(s, send_from(s, fd, buf, len, flags, NULL, 0), saved);
 }
@@ -55,8 +64,8 @@ static SLOW ssize_t sendto_sock(int fd, const void *buf, size_t len, int flags,
 
 	if (!s)
 		return follow_implicit_bind(fd, real.sendto(fd, buf, len, flags, addr, addrlen));
-	/* Too long a name is an error here, and cut short in sendmsg(), which the stack falls back on. */
-	if (addrlen > sizeof(struct sockaddr_storage)) {
+	/* Too long a name is an error here, and cut short in sendmsg(), where one of no length is none. */
+	if (__builtin_expect(len > INT_MAX || addrlen > sizeof(struct sockaddr_storage) || (addr && !addrlen), 0)) {
 		sock_put(s);
 		return real.sendto(fd, buf, len, flags, addr, addrlen);
 	}
@@ -137,6 +146,10 @@ static SLOW ssize_t write_sock(int fd, const void *buf, size_t len)
 
 	if (!s)
 		return follow_implicit_bind(fd, real.write(fd, buf, len));
+	if (__builtin_expect(!usermem_plain(buf, len), 0)) {
+		sock_put(s);
+		return real.write(fd, buf, len);
+	}
 	saved = errno;
 	return finish(s, send_from(s, fd, buf, len, 0, NULL, 0), saved);
 }

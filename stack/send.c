@@ -78,7 +78,8 @@ static bool total_length(const struct msghdr *msg, uint32_t *total)
 	    !usermem_readable(msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov)))
 		return false;
 	for (size_t i = 0; i < msg->msg_iovlen; i++) {
-		if (msg->msg_iov[i].iov_len > UINT16_MAX)
+		if (msg->msg_iov[i].iov_len > UINT16_MAX ||
+		    !usermem_plain(msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len))
 			return false;
 		sum += msg->msg_iov[i].iov_len;
 	}
@@ -149,8 +150,8 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 		return false;
 	if (v4 && s->v6only)
 		return false;
-	return !msg->msg_control || !msg->msg_controllen ||
-	       sendcmsg_parse(msg, s->family, &r->d, &r->more);
+	return !msg->msg_controllen ||
+	       (msg->msg_control && sendcmsg_parse(msg, s->family, &r->d, &r->more));
 }
 
 static enum stats_counter reason(enum hostnet_verdict verdict)

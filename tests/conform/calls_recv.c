@@ -118,18 +118,7 @@ static void report(const char *call, const char *how, enum target t, long r, boo
 	say("%s\n", line);
 }
 
-/* Pointers. @p stands for one argument, put() puts what belongs there as far as there is room. */
-static void put(char *p, const void *object, size_t size)
-{
-	if (p >= edge_page && p < edge_page + 4096)
-		memcpy(p, object, (size_t)(edge_page + 4096 - p) < size ? (size_t)(edge_page + 4096 - p) : size);
-	if (p != readonly)
-		return;
-	mprotect(readonly, 4096, PROT_READ | PROT_WRITE);
-	memcpy(readonly, object, size);
-	mprotect(readonly, 4096, PROT_READ);
-}
-
+/* Pointers: @p stands for one argument. */
 static long p_recv(int fd, char *p) { return api->recv(fd, p, 100, 0); }
 static long p_read(int fd, char *p) { return api->read(fd, p, 100); }
 static long p_recvfrom(int fd, char *p) { return api->recvfrom(fd, p, 100, 0, &name.sa, &namelen); }
