@@ -494,6 +494,9 @@ int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 		if (r < 0)
 			return done ? (int)done : (int)r;
 		vec[done++].msg_len = (unsigned)r;
+		/* The kernel's MSG_PROBE: data is left, where net/socket.c __sys_sendmmsg() stops. */
+		if (r && (flags & MSG_PROXY))
+			break;
 	}
 	return (int)done;
 }

@@ -153,12 +153,12 @@ FN int raw_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int f)
 FN ssize_t raw_write(int fd, const void *b, size_t n) { return syscall(SYS_write, fd, b, n); }
 FN ssize_t raw_writev(int fd, const struct iovec *v, int n) { return syscall(SYS_writev, fd, v, n); }
 
-static struct api by_name = { "libc",  recv,   recvfrom, recvmsg,  recvmmsg, read,  readv,
+static __attribute__((unused)) struct api by_name = { "libc",  recv,   recvfrom, recvmsg,  recvmmsg, read,  readv,
 			      send,    sendto, sendmsg,	 sendmmsg, write,    writev };
-static struct api by_number = { "syscall", raw_recv,	raw_recvfrom, raw_recvmsg,  raw_recvmmsg,
+static __attribute__((unused)) struct api by_number = { "syscall", raw_recv,	raw_recvfrom, raw_recvmsg,  raw_recvmmsg,
 				raw_read,  raw_readv,	raw_send,     raw_sendto,   raw_sendmsg,
 				raw_sendmmsg, raw_write, raw_writev };
-static struct api by_alias = { "alias", NULL,   recvfrom, recvmsg,  recvmmsg, NULL, readv,
+static __attribute__((unused)) struct api by_alias = { "alias", NULL,   recvfrom, recvmsg,  recvmmsg, NULL, readv,
 			       NULL,    sendto, sendmsg,  sendmmsg, NULL,     writev };
 
 static ssize_t (*chk_recv)(int, void *, size_t, size_t, int);
