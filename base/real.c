@@ -248,6 +248,65 @@ static long early_syscall(long number, ...)
 	return RAW6(syscall, number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+static ssize_t early_preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return RAW6(preadv2, SYS_preadv2, fd, iov, n, offset, 0, flags);
+}
+
+static ssize_t early_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
+			    unsigned int flags)
+{
+	return RAW6(splice, SYS_splice, in, in_at, out, out_at, len, flags);
+}
+
+static ssize_t early_sendfile(int out, int in, off_t *at, size_t len)
+{
+	return RAW6(sendfile, SYS_sendfile, out, in, at, len, 0, 0);
+}
+
+/* Those that no system call stands for: they are looked up when they are needed so early. */
+static int unknown(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+#define LATE(name, none, ...)                                                                      \
+	do {                                                                                       \
+		real_init();                                                                       \
+		return real.name == early_##name ? (unknown(), none) : real.name(__VA_ARGS__);     \
+	} while (0)
+
+static int early_aio_read(struct aiocb *cb)
+{
+	LATE(aio_read, -1, cb);
+}
+
+static int early_lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event)
+{
+	LATE(lio_listio, -1, mode, list, n, event);
+}
+
+static FILE *early_fdopen(int fd, const char *mode)
+{
+	LATE(fdopen, NULL, fd, mode);
+}
+
+static FILE *early_freopen(const char *path, const char *mode, FILE *stream)
+{
+	LATE(freopen, NULL, path, mode, stream);
+}
+
+static FILE *early_freopen64(const char *path, const char *mode, FILE *stream)
+{
+	LATE(freopen64, NULL, path, mode, stream);
+}
+
+static int early_fclose(FILE *stream)
+{
+	LATE(fclose, EOF, stream);
+}
+
 #define CALL(ret, name, params) .name = early_##name,
 #define ALIAS(name)
 struct real_calls real = {

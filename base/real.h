@@ -9,8 +9,10 @@
 #ifndef BASE_REAL_H
 #define BASE_REAL_H
 
+#include <aio.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>

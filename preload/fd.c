@@ -196,31 +196,45 @@ static int last_stamp(struct sock *s, int fd, unsigned long request, long *out)
 	return 0;
 }
 
-EXPORT int ioctl(int fd, unsigned long request, ...)
+/* The kernel looks at 32 bits of the number only; the forms with 64-bit times differ from the others on 32-bit machines alone. */
+static unsigned long ioctl_number(unsigned long request)
 {
+	switch ((uint32_t)request) {
+	case (uint32_t)SIOCGSTAMP_NEW:
+		return SIOCGSTAMP;
+	case (uint32_t)SIOCGSTAMPNS_NEW:
+		return SIOCGSTAMPNS;
+	default:
+		return (uint32_t)request;
+	}
+}
+
+EXPORT int ioctl(int fd, unsigned long number, ...)
+{
+	unsigned long request = ioctl_number(number);
 	va_list ap;
 	void *arg;
 	struct sock *s;
 	int saved = errno, r;
 
-	va_start(ap, request);
+	va_start(ap, number);
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	if (request == FIOASYNC || request == FIONBIO) {
-		r = real.ioctl(fd, request, arg);
+		r = real.ioctl(fd, number, arg);
 		if (r == 0)
 			flags_changed(fd, request == FIOASYNC && *(const int *)arg);
 		return r;
 	}
 	if ((request != FIONREAD && request != SIOCGSTAMP && request != SIOCGSTAMPNS) ||
 	    !(s = fast_sock(fd)))
-		return real.ioctl(fd, request, arg);
+		return real.ioctl(fd, number, arg);
 	if (request == FIONREAD)
 		return (int)finish(s, next_length(s, fd, arg), saved);
 	r = last_stamp(s, fd, request, arg);
 	if (r == -ENOENT) {
 		sock_put(s);
-		return real.ioctl(fd, request, arg);
+		return real.ioctl(fd, number, arg);
 	}
 	return (int)finish(s, r, saved);
 }

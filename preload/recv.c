@@ -151,7 +151,7 @@ static SLOW ssize_t readv_sock(int fd, const struct iovec *iov, int n)
 	if (!s)
 		return real.readv(fd, iov, n);
 	saved = errno;
-	r = sock_readv(s, fd, iov, n);
+	r = sock_readv(s, fd, iov, n, 0);
 	return begin_again(s, r) ? readv(fd, iov, n) : finish(s, r, saved);
 }
 
@@ -159,6 +159,29 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
 	return is_kernels_fd(fd) ? real.readv(fd, iov, n) : readv_sock(fd, iov, n);
 }
+
+static SLOW ssize_t preadv2_sock(int fd, const struct iovec *iov, int n, int flags)
+{
+	struct sock *s = fast_sock(fd);
+	ssize_t r;
+	int saved;
+
+	if (!s)
+		return real.preadv2(fd, iov, n, -1, flags);
+	saved = errno;
+	r = sock_readv(s, fd, iov, n, flags);
+	return begin_again(s, r) ? preadv2(fd, iov, n, -1, flags) : finish(s, r, saved);
+}
+
+/* Without an offset it is readv() with flags; with one the kernel says ESPIPE, as it does to pread() and preadv(). */
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	return is_kernels_fd(fd) || offset != -1 ? real.preadv2(fd, iov, n, offset, flags)
+						 : preadv2_sock(fd, iov, n, flags);
+}
+
+EXPORT_ALIAS(preadv2)
+ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags);
 
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
 ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags);

@@ -5,7 +5,9 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fds.h"
@@ -52,6 +54,16 @@ static bool receive(long nr, const struct args *a, long *r)
 		return true;
 	case SYS_readv:
 		*r = readv(A(0, int), A(1, const struct iovec *), A(2, int));
+		return true;
+	case SYS_preadv2:
+		*r = preadv2(A(0, int), A(1, const struct iovec *), A(2, int), A(3, off_t), A(5, int));
+		return true;
+	case SYS_splice:
+		*r = splice(A(0, int), A(1, off64_t *), A(2, int), A(3, off64_t *), A(4, size_t),
+			    A(5, unsigned));
+		return true;
+	case SYS_sendfile:
+		*r = sendfile(A(0, int), A(1, int), A(2, off_t *), A(3, size_t));
 		return true;
 	default:
 		return false;

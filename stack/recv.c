@@ -296,14 +296,14 @@ ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 	if (__builtin_expect(flags & KERNEL_FLAGS, 0))
 		return kernel_recvmsg(fd, msg, flags);
 	if (__builtin_expect(!is_plain(msg), 0)) {
-		verdict = usermem_judge(SYS_recvmsg, msg, MSG_DONTWAIT);
+		verdict = usermem_judge(SYS_recvmsg, msg, MSG_DONTWAIT, 0, 0);
 		if (verdict != -EAGAIN)
 			return verdict;
 	}
 	return receive_now(s, fd, msg, flags);
 }
 
-ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n)
+ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n, int rwf)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
 	size_t room = 0;
@@ -313,12 +313,13 @@ ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n)
 		for (int i = 0; i < n; i++)
 			room |= iov[i].iov_len;
 	/* Nor does a vector without room take a datagram: the result is 0 then. */
-	if (!room) {
-		verdict = usermem_judge(SYS_readv, iov, (size_t)n);
+	if (!room || rwf) {
+		verdict = rwf ? usermem_judge(SYS_preadv2, iov, (size_t)n, -1, rwf)
+			      : usermem_judge(SYS_readv, iov, (size_t)n, 0, 0);
 		if (verdict != -EAGAIN)
 			return verdict;
 	}
-	return receive_now(s, fd, &msg, 0);
+	return receive_now(s, fd, &msg, rwf & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 }
 
 ssize_t sock_read(struct sock *s, int fd, void *buf, size_t len)
@@ -328,11 +329,19 @@ ssize_t sock_read(struct sock *s, int fd, void *buf, size_t len)
 	long verdict;
 
 	if (__builtin_expect(!len || !usermem_plain(buf, len), 0)) {
-		verdict = usermem_judge(SYS_read, buf, len);
+		verdict = usermem_judge(SYS_read, buf, len, 0, 0);
 		if (verdict != -EAGAIN)
 			return verdict;
 	}
 	return receive_now(s, fd, &msg, 0);
+}
+
+ssize_t sock_take_queued(struct sock *s, void *buf, size_t len)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return from_queue(s, &msg, 0);
 }
 
 /* Copies a chain out into consecutive messages. Returns how many; what is left of the chain is put back. */

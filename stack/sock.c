@@ -189,6 +189,15 @@ void sock_refuse(struct sock *s, const char *format, ...)
 	lock_release(&stack.lock);
 }
 
+void sock_forsake(struct sock *s, const char *why)
+{
+	s->forsaken = why;
+	if (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE)
+		return;
+	stack_poll(); /* what has arrived by now would have been the shadow's */
+	sock_refuse(s, "%s", why);
+}
+
 #define SHARED                                                                                     \
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
 
@@ -310,6 +319,10 @@ static int prepare(struct sock *s, int fd)
 		option = hidden_option(s, fd);
 	if (option) {
 		refuse_option(s, option);
+		return -ENOTSUP;
+	}
+	if (s->forsaken) {
+		refuse(s, s->forsaken);
 		return -ENOTSUP;
 	}
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);

@@ -74,6 +74,7 @@ struct sock {
 	bool group_program;          /* SO_ATTACH_REUSEPORT_*BPF was set on it */
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
+	const char *forsaken;        /* why it is to stay on the kernel path; NULL */
 	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */
 	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
 	bool nonblock;               /* O_NONBLOCK, while this process alone can change it (not ->shared) */
@@ -162,6 +163,12 @@ void sock_sync(struct sock *s, int fd);
 /* Puts @s on the kernel path for good: steering off, reason logged and recorded. */
 void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * The same, and for one that is not bound yet: something reads it that we can not see. @why: a string that stays. What is in our
+ * queue is still delivered to calls that we do see.
+ */
+void sock_forsake(struct sock *s, const char *why);
+
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
 struct file;
 void sock_yield(int fd, struct file *f);
@@ -209,8 +216,11 @@ void queue_flush(struct sock *s);
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
 int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
 		  struct timespec *timeout);
-ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n);
+/* @rwf: RWF_* of preadv2(). */
+ssize_t sock_readv(struct sock *s, int fd, const struct iovec *iov, int n, int rwf);
 ssize_t sock_read(struct sock *s, int fd, void *buf, size_t len);
+/* A datagram that is in our queue by now, without looking at the shadow; -EAGAIN: none. */
+ssize_t sock_take_queued(struct sock *s, void *buf, size_t len);
 
 /* send.c. */
 ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);

@@ -98,9 +98,9 @@ bool usermem_try_read(const void *p, size_t len)
 	return try_pages((uintptr_t)p, len, usermem_cache.readable, false);
 }
 
-long usermem_judge(long nr, const void *a, size_t b)
+long usermem_judge(long nr, const void *a, size_t b, long offset, long flags)
 {
-	return judge < 0 ? -EAGAIN : rawcall6(nr, judge, (long)a, (long)b, 0, 0, 0);
+	return judge < 0 ? -EAGAIN : rawcall6(nr, judge, (long)a, (long)b, offset, 0, flags);
 }
 
 void usermem_copy_part(void *to, const void *from, size_t len)

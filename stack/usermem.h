@@ -109,10 +109,10 @@ static inline bool usermem_plain(const void *p, size_t len)
 }
 
 /*
- * The kernel's verdict on the arguments of a receive call, @nr with @a and @b after the descriptor: it is asked on a socket
- * that never has a datagram. -EAGAIN: it has nothing against them; else the call's result.
+ * The kernel's verdict on the arguments of a receive call, @nr with @a, @b, @offset, 0 and @flags after the descriptor: it is
+ * asked on a socket that never has a datagram. -EAGAIN: it has nothing against them; else the call's result.
  */
-long usermem_judge(long nr, const void *a, size_t b);
+long usermem_judge(long nr, const void *a, size_t b, long offset, long flags);
 
 /* Copies what fits in front of the page where it can not, after usermem_writable() has said no. */
 void usermem_copy_part(void *to, const void *from, size_t len);
