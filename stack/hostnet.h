@@ -39,7 +39,7 @@ struct hostnet_link {
 struct hostnet_hop {
 	struct ipaddr source;  /* address the kernel would choose; or the one that was given; also without a neighbour */
 	int ifindex;
-	uint32_t mtu;          /* bytes of IP packet; min of route and link */
+	uint32_t mtu;          /* bytes of IP packet; min of route, link and what was learned of the path */
 	uint8_t mac[6];        /* of the neighbour */
 	bool gateway;          /* next hop is not the destination itself */
 	bool confirm;          /* neighbour is STALE: send one datagram now and then through the shadow */

@@ -7,6 +7,7 @@
 
 #include "stack/hostnet_source.h"
 #include "stack/hostnet_tables.h"
+#include "stack/pathmtu.h"
 
 static bool is_special(const struct ipaddr *dst)
 {
@@ -63,6 +64,7 @@ static enum hostnet_verdict complete(struct hostnet_tables *t, struct route *r,
 	const struct link *l = links_find(&t->links, r->oif);
 	bool v4 = ipaddr_is_v4(dst), gateway = !ipaddr_is_any(&r->gateway);
 	const struct neighbour *n;
+	uint32_t path;
 
 	/* an own address as a gateway means "on the link" */
 	if (!link_ready(l) || (gateway && addrs_find(&t->addrs, &r->gateway, 0)))
@@ -78,6 +80,11 @@ static enum hostnet_verdict complete(struct hostnet_tables *t, struct route *r,
 	hop->mtu = r->mtu && r->mtu < l->pub.mtu ? r->mtu : l->pub.mtu;
 	if (!v4 && l->mtu6 && l->mtu6 < hop->mtu)
 		hop->mtu = l->mtu6;
+	path = pathmtu_of(dst);
+	if (!path)
+		return HOSTNET_ODD_ROUTE;
+	if (path < hop->mtu)
+		hop->mtu = path;
 	memcpy(hop->mac, n->mac, sizeof(hop->mac));
 	hop->gateway = gateway;
 	hop->confirm = n->stale;

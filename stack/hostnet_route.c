@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "stack/hostnet_tables.h"
+#include "stack/pathmtu.h"
 
 #define DEFAULT_HOPS 64 /* what the stack sends with */
 
@@ -86,8 +87,29 @@ static void read_gateway(struct route *r, int family, const struct rtattr **tb)
 	}
 }
 
+/*
+ * What the kernel has learned of a path comes with the dump of the routes, as a clone of its route
+ * (net/ipv4/fib_trie.c fib_dump_info_fnhe()).
+ */
+static void read_learned(struct hostnet_tables *t, const struct rtmsg *info,
+			 const struct rtattr **tb)
+{
+	const struct rtattr *metrics[RTAX_MAX + 1];
+	struct ipaddr dst;
+	uint32_t mtu;
+
+	if (!tb[RTA_METRICS] || !netlink_addr(tb[RTA_DST], info->rtm_family, &dst))
+		return;
+	netlink_attrs(netlink_data(tb[RTA_METRICS]), netlink_len(tb[RTA_METRICS]), metrics, RTAX_MAX);
+	mtu = netlink_u32(metrics[RTAX_MTU], PATHMTU_UNKNOWN);
+	if (netlink_u32(metrics[RTAX_LOCK], 0) & (1u << RTAX_MTU))
+		mtu = 0;
+	if (mtu != PATHMTU_UNKNOWN && pathmtu_learn(&dst, mtu))
+		t->changed = true;
+}
+
 /* Reads a route; returns its table, or -1 if it is of none that is mirrored. */
-static int read_route(struct route *r, const struct nlmsghdr *msg)
+static int read_route(struct hostnet_tables *t, struct route *r, const struct nlmsghdr *msg)
 {
 	const struct rtmsg *info = NLMSG_DATA(msg);
 	const struct rtattr *tb[RTA_NH_ID + 1];
@@ -97,9 +119,12 @@ static int read_route(struct route *r, const struct nlmsghdr *msg)
 	if (!netlink_msg_attrs(msg, sizeof(*info), tb, RTA_NH_ID))
 		return -1;
 	v4 = info->rtm_family == AF_INET;
-	if ((!v4 && info->rtm_family != AF_INET6) || (info->rtm_flags & RTM_F_CLONED) ||
-	    info->rtm_dst_len > (v4 ? 32 : 128))
+	if ((!v4 && info->rtm_family != AF_INET6) || info->rtm_dst_len > (v4 ? 32 : 128))
 		return -1;
+	if (info->rtm_flags & RTM_F_CLONED) {
+		read_learned(t, info, tb);
+		return -1;
+	}
 	if (!netlink_addr(tb[RTA_DST], info->rtm_family, &r->dst) && v4)
 		r->dst.w[2] = htonl(0xffff);
 	r->len = (uint8_t)(info->rtm_dst_len + (v4 ? 96 : 0));
@@ -138,7 +163,7 @@ static bool overtaken(const struct hostnet_tables *t, const struct route *r)
 void hostnet_apply_route(struct hostnet_tables *t, const struct nlmsghdr *msg, bool dump)
 {
 	struct route r;
-	int table = read_route(&r, msg), family, ret;
+	int table = read_route(t, &r, msg), family, ret;
 
 	/* multicast does not come as far as the tables */
 	if (table < 0 || r.type == RTN_MULTICAST)

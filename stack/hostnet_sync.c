@@ -18,6 +18,7 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "stack/hostnet_tables.h"
+#include "stack/pathmtu.h"
 
 #define SETTLE_NS (10 * NSEC_PER_MSEC)
 #define START_TRIES 4
@@ -204,6 +205,7 @@ int hostnet_sync_start(struct hostnet_tables *t)
 
 	if (ret)
 		return ret;
+	pathmtu_open();
 	broken = false;
 	for (int i = 0; i < START_TRIES; i++) {
 		ret = repair(t, HOSTNET_DIRTY_ALL);
@@ -253,6 +255,8 @@ void hostnet_sync_poll(struct hostnet_tables *t)
 			broken = ret != -ENOBUFS;
 		}
 	}
+	if (pathmtu_read())
+		t->changed = true;
 	if (t->addrs.order_unsure)
 		t->dirty |= HOSTNET_DIRTY_ADDRS;
 	if (!t->dirty)

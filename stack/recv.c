@@ -55,6 +55,8 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 		return -EAGAIN;
 	r = kernel_recvmsg(fd, msg, flags | MSG_DONTWAIT);
 	s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
+	if (r == -EMSGSIZE)
+		stack_path_changed();
 	if (r < 0)
 		return r;
 	s->last_stamp = 0;
@@ -293,8 +295,11 @@ ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 
 	if (!usermem_readable(msg, sizeof(*msg)))
 		return -EFAULT;
-	if (__builtin_expect(flags & KERNEL_FLAGS, 0))
+	if (__builtin_expect(flags & KERNEL_FLAGS, 0)) {
+		if (flags & MSG_ERRQUEUE)
+			stack_path_changed(); /* maybe */
 		return kernel_recvmsg(fd, msg, flags);
+	}
 	if (__builtin_expect(!is_plain(msg), 0)) {
 		verdict = usermem_judge(SYS_recvmsg, msg, MSG_DONTWAIT, 0, 0);
 		if (verdict != -EAGAIN)

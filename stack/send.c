@@ -15,6 +15,7 @@
 #include "base/kernel.h"
 #include "base/real.h"
 #include "stack/lwip_port.h"
+#include "stack/pathmtu.h"
 #include "stack/sendcmsg.h"
 #include "stack/sock.h"
 #include "stack/sockname.h"
@@ -24,7 +25,7 @@
 
 #define KNOWN_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CONFIRM)
 #define CONFIRM_NS NSEC_PER_SEC
-#define SAFE_MTU 1280 /* through a gateway only the kernel knows the path's MTU: larger ones with DF are its own */
+#define SAFE_MTU 1280 /* where only the kernel knows the path's MTU larger ones with DF are its own */
 #define KICKS 64
 #define MAX_PAYLOAD 65507 /* bytes of payload in an IPv4 packet */
 #define MAX_SEGMENTS 64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
@@ -67,7 +68,11 @@ static int pending_error(struct sock *s, int fd)
 	if (!s->errors_due || now < s->error_due)
 		return 0;
 	s->error_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
-	return kernel_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 ? -err : 0;
+	if (kernel_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return 0;
+	if (err == EMSGSIZE)
+		stack_path_changed();
+	return -err;
 }
 
 static bool total_length(const struct msghdr *msg, uint32_t *total)
@@ -256,7 +261,7 @@ look_up_group(const struct sock *s, const struct msghdr *msg, struct route *r)
 static bool fits(const struct route *r, uint32_t len, bool bound_by_path)
 {
 	return len <= r->hop.mtu && len <= r->iface->engine[0]->queue->frame_size - 512 &&
-	       !(r->hop.gateway && len > SAFE_MTU && bound_by_path);
+	       !(r->hop.gateway && len > SAFE_MTU && bound_by_path && !pathmtu_is_open());
 }
 
 /*

@@ -92,6 +92,12 @@ static inline uint64_t stack_tick(void)
 	return now;
 }
 
+/* The program has been told that a path is narrower than it was: let the next call know, too. */
+static inline void stack_path_changed(void)
+{
+	stack.tick_due = 0;
+}
+
 /* Drains one burst of each engine that nobody else is draining. Returns how many frames came. */
 static inline unsigned stack_poll(void)
 {
