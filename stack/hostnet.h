@@ -32,6 +32,7 @@ struct hostnet_link {
 	uint32_t flags;      /* IFF_* */
 	uint16_t type;       /* ARPHRD_* */
 	uint8_t mac[6];
+	bool enslaved;       /* port of a bridge, bond or VRF */
 	bool has_v4, has_v6; /* has a (non link-local) route of that family, in the main table */
 };
 

@@ -70,7 +70,7 @@ static void read_link(struct link *l, const struct ifinfomsg *info, const struct
 	l->pub.flags = info->ifi_flags;
 	l->pub.type = info->ifi_type;
 	l->pub.mtu = netlink_u32(tb[IFLA_MTU], l->pub.mtu);
-	l->enslaved = netlink_u32(tb[IFLA_MASTER], 0) != 0;
+	l->pub.enslaved = netlink_u32(tb[IFLA_MASTER], 0) != 0;
 	if (netlink_len(tb[IFLA_ADDRESS]) == sizeof(l->pub.mac))
 		memcpy(l->pub.mac, netlink_data(tb[IFLA_ADDRESS]), sizeof(l->pub.mac));
 	if (len) {

@@ -28,7 +28,7 @@ static bool in_step(const struct hostnet_tables *t, int family)
 static bool link_ready(const struct link *l)
 {
 	return l && (l->pub.flags & IFF_UP) && (l->pub.flags & IFF_RUNNING) &&
-	       l->pub.type == ARPHRD_ETHER && !l->enslaved;
+	       l->pub.type == ARPHRD_ETHER && !l->pub.enslaved;
 }
 
 /* May a socket send from @source, which was given, by way of @oif? */

@@ -27,7 +27,6 @@
 struct link {
 	struct hostnet_link pub;
 	uint32_t mtu6;	       /* what IPv6 uses; 0: the same */
-	bool enslaved;	       /* port of a bridge, bond or VRF */
 	bool prefer_temporary; /* use_tempaddr >= 2 */
 	bool oif_addrs_only;   /* use_oif_addrs_only */
 };

@@ -12,6 +12,7 @@
 #include "base/fds.h"
 #include "base/log.h"
 #include "stack/hostnet.h"
+#include "stack/sock.h"
 #include "stack/stack.h"
 
 #define MAX_LOCAL 1024
@@ -30,6 +31,8 @@ void local_address(const struct ipaddr *addr, bool on)
 {
 	unsigned i = 0;
 
+	if (on || !hostnet_is_local(addr, NULL))
+		sock_follow_address(addr, on);
 	while (i < locals && !ipaddr_equal(&local_list[i], addr))
 		i++;
 	if (on && i == locals) {
@@ -120,6 +123,18 @@ static void declare_dead(struct iface *f)
 		 f->nic->ifname);
 }
 
+/* The kernel gives the frames of a port to its master. What is queued by then is still ours. */
+static void pause_port(struct iface *f, bool port)
+{
+	if (f->paused == port)
+		return;
+	f->paused = port;
+	if (port)
+		f->nic->ops->set_lease(f->nic, 0);
+	log_info("%s is %s port of another interface: its traffic is on the %s path", f->nic->ifname,
+		 port ? "a" : "no longer a", port ? "kernel" : "fast");
+}
+
 void ifaces_follow_links(void)
 {
 	unsigned n = hostnet_links(links, HOSTNET_MAX_LINKS);
@@ -130,10 +145,12 @@ void ifaces_follow_links(void)
 
 		if (f->dead)
 			continue;
-		if (!l)
+		if (!l) {
 			declare_dead(f);
-		else
-			memcpy(f->nic->mac, l->mac, sizeof(f->nic->mac));
+			continue;
+		}
+		pause_port(f, l->enslaved && !f->port);
+		memcpy(f->nic->mac, l->mac, sizeof(f->nic->mac));
 	}
 }
 
@@ -141,6 +158,7 @@ void ifaces_follow_links(void)
 static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char why[NIC_WHY_LEN])
 {
 	const struct hostnet_link *l = link_named(n, name, ifindex);
+	struct iface *f;
 
 	if (!l) {
 		snprintf(why, NIC_WHY_LEN, "no interface %s here: check KBACCEL_INTERFACE against `ip link`",
@@ -156,8 +174,18 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 			 "KBACCEL_INTERFACE", l->name);
 		return;
 	}
-	if (!stack_iface(l->ifindex) && !open_iface(l->name, why))
+	if (l->enslaved && !name) {
+		snprintf(why, NIC_WHY_LEN, "%s is a port of a bridge, bond or VRF: name it, or its master, in "
+			 "KBACCEL_INTERFACE", l->name);
 		return;
+	}
+	f = stack_iface(l->ifindex);
+	if (!f) {
+		f = open_iface(l->name, why);
+		if (!f)
+			return;
+		f->port = l->enslaved;
+	}
 	for (unsigned i = 0; i < stack.ifaces; i++)
 		if (stack.iface[i]->nic->ifindex == l->ifindex)
 			*mask |= 1u << i;

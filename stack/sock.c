@@ -350,7 +350,8 @@ static void resteer(struct sock *s)
 	struct flow *f;
 
 	groups_steer(s);
-	if (ipaddr_is_multicast(&s->local)) /* bound to a group, it gets nothing else */
+	/* Bound to a group, it gets nothing else. */
+	if (ipaddr_is_multicast(&s->local) || s->address_gone)
 		return;
 	f = flow_get(&rule, s->ifaces, why);
 	if (!f) {
@@ -360,6 +361,34 @@ static void resteer(struct sock *s)
 	if (s->flow)
 		flow_put(s->flow);
 	s->flow = f;
+}
+
+/* An address of the host that came or went, for follow_address(). */
+static const struct ipaddr *address;
+static bool address_came;
+
+static void follow_address(int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+
+	(void)fd;
+	if (f->kind != FILE_SOCK || (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE) ||
+	    !ipaddr_equal(&s->local, address) || s->address_gone == !address_came)
+		return;
+	s->address_gone = !address_came;
+	if (s->flow && s->address_gone) {
+		flow_put(s->flow);
+		s->flow = NULL;
+	} else if (s->state == SOCK_ACTIVE) {
+		resteer(s);
+	}
+}
+
+void sock_follow_address(const struct ipaddr *addr, bool on)
+{
+	address = addr;
+	address_came = on;
+	fdtable_each(follow_address);
 }
 
 static const char *device_name(unsigned i)
@@ -427,6 +456,7 @@ static void move(struct sock *s, const struct sockname *now)
 	s->remote = now->remote;
 	s->remote_port = now->remote_port;
 	s->connected = now->connected;
+	s->address_gone = false;
 	s->errors_due = s->errors_due || now->connected;
 	s->tx_generation = 0;
 	if (linked && now->local_port)

@@ -84,6 +84,7 @@ struct sock {
 	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
 	bool watched;                /* in an epoll set */
 	bool shared;                 /* a fork has happened since it was made: another process may have it */
+	bool address_gone;           /* its own address was taken from the host: the kernel accepts nothing for it */
 	bool in_demux;
 	uint8_t ttl, tos, hops, tclass;
 	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
@@ -172,6 +173,9 @@ void sock_forsake(struct sock *s, const char *why);
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
 struct file;
 void sock_yield(int fd, struct file *f);
+
+/* An address of the host came or went: sockets bound to it are steered while it is there. stack.lock held. */
+void sock_follow_address(const struct ipaddr *addr, bool on);
 
 /* The whole reuseport group of @s: a program of its own chooses among them, which only the kernel can run. */
 void sock_refuse_group(struct sock *s);

@@ -89,7 +89,7 @@ int stack_init(char why[NIC_WHY_LEN])
 static void renew_lease(uint64_t until)
 {
 	for (unsigned i = 0; i < stack.ifaces; i++)
-		if (!stack.iface[i]->dead)
+		if (!stack.iface[i]->dead && !stack.iface[i]->paused)
 			stack.iface[i]->nic->ops->set_lease(stack.iface[i]->nic, until);
 }
 

@@ -23,6 +23,8 @@ struct iface {
 	unsigned engines;
 	struct engine *engine[NIC_MAX_QUEUES];
 	bool dead;
+	bool port;               /* of a bridge, bond or VRF, when it was opened; it was named then */
+	bool paused;             /* it has become one: its frames are another interface's, or in another routing table */
 };
 
 /* A steering rule in force, on all interfaces that the sockets using it need; counted. */
@@ -63,7 +65,10 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 /* A local address came or went: tells all interfaces. stack.lock held. */
 void local_address(const struct ipaddr *addr, bool on);
 
-/* After a change of links: marks interfaces dead that are gone, takes over new MAC addresses. stack.lock held. */
+/*
+ * After a change of links: marks interfaces dead that are gone, pauses those that became ports, takes over new MAC
+ * addresses. stack.lock held.
+ */
 void ifaces_follow_links(void);
 
 /* The open interface with this index, or NULL. */

@@ -43,6 +43,14 @@ agent()
 	exec {twin_fd}<"$out" && declare -g "${name}_out=$twin_fd"
 }
 
+# Ends the agent that was started last.
+drop_agent() # NAME
+{
+	local in=$1_in out=$1_out
+	eval "exec ${!in}>&- ${!out}<&-"
+	stop "$AGENT"
+}
+
 # One command to an agent; its answer is in ANSWER.
 command_to() # NAME COMMAND...
 {
@@ -116,47 +124,47 @@ no_limits()
 	done
 }
 
+# In a process of its own, so that both runs can be under way at a time.
 twin_run() # NAME WAY
 {
-	twin_way=$2 twin_log=$KB_TMP/$1.$2
+	trap test_clean_up EXIT
+	twin_way=$2 twin_log=$KB_TMP/$1.$2 own_tmp='' spawned_pids=() clean_up_hooks=(ns_del_all)
+	KB_PREFIX=$KB_PREFIX${2:0:1} KB_TMP=$KB_TMP/$2
+	mkdir -p "$KB_TMP"
 	: >"$twin_log"
-	pair_count=0
 	"$twin_lab"
 	if under_library; then agent a "$NS_A" preload "$PORTS"; else agent a "$NS_A"; fi
 	A_PID=$AGENT
 	agent b "$NS_B"
 	part "$1"
 	"scenario_$1"
-	if under_library; then cp "$KB_TMP/a.err" "$KB_TMP/$1.messages"; fi
-	# shellcheck disable=SC2154
-	exec {a_in}>&- {a_out}<&- {b_in}>&- {b_out}<&-
-	stop "${spawned_pids[@]}"
-	spawned_pids=()
-	ns_del_all
-	ns_list=()
+	if under_library; then cp "$KB_TMP/a.err" "$twin_log.messages"; fi
 }
 
 # The transcript's part called $2.
 twin_part() { awk -v want="== $2" '/^== / { on = $0 == want; next } on' "$1"; }
 
-# twin NAME [LAB]: both runs, and a case for each part.
+# twin NAME [LAB]: both runs, and a case for each part. A scenario that says SKIP and a reason is one that cannot run here.
 twin()
 {
-	local name=$1 title one two
+	local name=$1 title one two log=$KB_TMP/$1
 	twin_lab=${2:-ns_pair}
-	twin_run "$name" kernel
-	twin_run "$name" library
+	(twin_run "$name" kernel) &
+	(twin_run "$name" library)
+	wait $!
+	one=$(sed -n 's/^SKIP //p' "$log.kernel")
+	[[ -z $one ]] || { skip "$name" "$one"; return; }
 	while IFS= read -r title; do
-		one=$(twin_part "$KB_TMP/$name.kernel" "$title")
-		two=$(twin_part "$KB_TMP/$name.library" "$title")
+		one=$(twin_part "$log.kernel" "$title")
+		two=$(twin_part "$log.library" "$title")
 		[[ -n $one$two ]] || continue
 		if [[ $one = "$two" ]]; then
 			ok "$name: $title ($(wc -l <<<"$one") observations)"
 		else
 			diff -U 3 --label kernel --label library <(echo "$one") <(echo "$two") | sed 's/^/# /' | head -n 40
-			head -n 5 "$KB_TMP/$name.messages" | sed 's/^/# stderr: /'
+			head -n 5 "$log.library.messages" 2>/dev/null | sed 's/^/# stderr: /'
 			not_ok "$name: $title"
 		fi
-	done < <(sed -n 's/^== //p' "$KB_TMP/$name.kernel" "$KB_TMP/$name.library" | awk '!seen[$0]++')
-	[[ ${V:-0} != 2 ]] || sed 's/^/# /' "$KB_TMP/$name.kernel"
+	done < <(sed -n 's/^== //p' "$log.kernel" "$log.library" | awk '!seen[$0]++')
+	[[ ${V:-0} != 2 ]] || sed 's/^/# /' "$log.kernel"
 }

@@ -64,9 +64,7 @@ discover() # TITLE FAMILY SIZE [OPTION VALUE]...
 		c recv 0 1000
 		quiet a close 0
 	done
-	# shellcheck disable=SC2154
-	exec {c_in}>&- {c_out}<&-
-	stop "$AGENT"
+	drop_agent c
 }
 
 scenario_pmtu4()
@@ -139,8 +137,7 @@ scenario_wide_then_narrow()
 		quiet a close 0
 		quiet c close 0
 	done
-	exec {c_in}>&- {c_out}<&-
-	stop "$AGENT"
+	drop_agent c
 }
 
 # The kernel had learned it before the program started.
@@ -165,8 +162,7 @@ scenario_known_before()
 		c drain 0 100
 		quiet c close 0
 	done
-	exec {c_in}>&- {c_out}<&-
-	stop "$AGENT"
+	drop_agent c
 }
 
 for name in pmtu4 pmtu6 wide_then_narrow known_before; do
