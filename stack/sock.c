@@ -19,6 +19,7 @@
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/groups.h"
+#include "stack/hostfilter.h"
 #include "stack/sockopt.h"
 #include "stack/sockname.h"
 #include "stack/stack.h"
@@ -336,6 +337,7 @@ static int prepare(struct sock *s, int fd)
 		return -ENOTSUP;
 	}
 	groups_read(s, fd);
+	hostfilter_warn();
 	link_sock(s);
 	stack.prepared++;
 	set_state(s, SOCK_PREPARED);
