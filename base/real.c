@@ -46,6 +46,11 @@ static int early_setsockopt(int fd, int level, int name, const void *value, sock
 	return (int)RAW6(setsockopt, SYS_setsockopt, fd, level, name, value, len, 0);
 }
 
+static int early_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return (int)RAW6(getsockopt, SYS_getsockopt, fd, level, name, value, len, 0);
+}
+
 static ssize_t early_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
 			      socklen_t *addrlen)
 {

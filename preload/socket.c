@@ -5,6 +5,7 @@
 #include "base/fds.h"
 #include "preload/preload.h"
 #include "stack/groups.h"
+#include "stack/sockopt.h"
 
 EXPORT int socket(int domain, int type, int protocol)
 {
@@ -58,17 +59,11 @@ EXPORT int shutdown(int fd, int how)
 	return r;
 }
 
-static bool is_negative_time(int level, int name, const void *value, socklen_t len)
-{
-	const struct timeval *tv = value;
-
-	return level == SOL_SOCKET && name == SO_RCVTIMEO && len >= sizeof(*tv) && tv->tv_sec < 0;
-}
-
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int r = real.setsockopt(fd, level, name, value, len), saved = errno;
 	struct ipaddr group;
+	const char *group_option;
 	struct sock *s;
 
 	if (r != 0 || !(s = fdtable_sock(fd)))
@@ -77,15 +72,23 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		groups_changed(s, fd, &group);
 		return (int)finish(s, 0, saved);
 	}
-	if (level == SOL_IPV6 && name == IPV6_PKTINFO)
-		s->tx_sticky = true;
-	if (level == SOL_IP && name == IP_MULTICAST_IF && s->family == AF_INET)
-		sock_set_multicast_if(s, value, len);
-	if (level == SOL_SOCKET && name == SO_RCVTIMEO)
-		s->timeout_zero = is_negative_time(level, name, value, len);
-	sock_sync(s, fd);
-	if (level == SOL_SOCKET &&
-	    (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF))
+	group_option = s->group_option;
+	sockopt_note(s, level, name, value, len);
+	sock_sync(s, fd, level, name);
+	if (s->group_option != group_option)
 		sock_refuse_group(s);
+	return (int)finish(s, 0, saved);
+}
+
+/* The kernel's answer; what it cannot know is put in. */
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int r = real.getsockopt(fd, level, name, value, len), saved = errno;
+	struct sock *s;
+
+	if (r != 0 || level != SOL_SOCKET || (name != SO_MEMINFO && name != SO_INCOMING_CPU) ||
+	    !(s = fdtable_sock(fd)))
+		return r;
+	sockopt_amend(s, name, value, *len);
 	return (int)finish(s, 0, saved);
 }

@@ -112,6 +112,9 @@ static bool configure(long nr, const struct args *a, long *r)
 	case SYS_setsockopt:
 		*r = setsockopt(A(0, int), A(1, int), A(2, int), A(3, const void *), A(4, socklen_t));
 		return true;
+	case SYS_getsockopt:
+		*r = getsockopt(A(0, int), A(1, int), A(2, int), A(3, void *), A(4, socklen_t *));
+		return true;
 	case SYS_ioctl:
 		*r = ioctl(A(0, int), A(1, unsigned long), A(2, void *));
 		return true;

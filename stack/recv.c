@@ -519,7 +519,7 @@ uint64_t sock_last_stamp(struct sock *s, int fd)
 		return 0;
 	if (!s->stamp_enabled) {
 		s->stamp_enabled = true;
-		sock_sync(s, fd);
+		sock_sync(s, fd, SOL_SOCKET, SO_TIMESTAMP);
 	}
 	if (s->last_stamp == 1) {
 		clock_gettime(CLOCK_REALTIME, &now);

@@ -311,6 +311,8 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 		return STAT_tx_no_neighbour;
 	v4 = ipaddr_is_v4(&r->d.destination);
 	headers = v4 ? 28 : 48;
+	if (__builtin_expect(s->fragment_mtu && !v4 && r->d.len + headers > s->fragment_mtu, 0))
+		return STAT_tx_too_big;
 	if (__builtin_expect(r->more.segment, 0)
 		    ? !fits_in_segments(s, r, headers)
 		    : !fits(r, r->d.len + headers, !v4 || r->d.dont_fragment))

@@ -211,8 +211,6 @@ static void refuse_option(struct sock *s, const char *option)
 	refuse(s, why);
 }
 
-#define GROUP_PROGRAM "SO_ATTACH_REUSEPORT_*BPF"
-
 /* The group that sock_refuse_group() is at; stack.lock held. */
 static const struct sock *group;
 
@@ -228,13 +226,13 @@ static void refuse_member(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (is_of_group(f) && (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
-		refuse_option(s, GROUP_PROGRAM);
+	if (is_of_group(f) && s->reuseport &&
+	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+		refuse_option(s, group->group_option);
 }
 
 void sock_refuse_group(struct sock *s)
 {
-	s->group_program = true;
 	if (!s->local_port || !lock_acquire(&stack.lock))
 		return;
 	group = s;
@@ -242,13 +240,13 @@ void sock_refuse_group(struct sock *s)
 	lock_release(&stack.lock);
 }
 
-static bool group_has_program;
+static const char *groups_option;
 
-static void look_for_program(int fd, struct file *f)
+static void look_for_option(int fd, struct file *f)
 {
 	(void)fd;
-	if (is_of_group(f) && ((struct sock *)f)->group_program)
-		group_has_program = true;
+	if (is_of_group(f) && ((struct sock *)f)->group_option)
+		groups_option = ((struct sock *)f)->group_option;
 }
 
 /* An option that stands in the way and that sockopt_read() does not see; stack.lock held. */
@@ -259,9 +257,9 @@ static const char *hidden_option(struct sock *s, int fd)
 	if (!s->reuseport)
 		return NULL;
 	group = s;
-	group_has_program = false;
-	fdtable_each(look_for_program);
-	return group_has_program ? GROUP_PROGRAM : NULL;
+	groups_option = NULL;
+	fdtable_each(look_for_option);
+	return groups_option;
 }
 
 /* The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart. */
@@ -315,7 +313,7 @@ static int prepare(struct sock *s, int fd)
 	}
 	show_addresses(s);
 	sock_sync_flags(s, fd);
-	option = sockopt_read(s, fd);
+	option = sockopt_read(s, fd, SOCKOPT_ALL, 0);
 	if (!option)
 		option = hidden_option(s, fd);
 	if (option) {
@@ -534,27 +532,40 @@ static void change_device(struct sock *s)
 		resteer(s);
 }
 
-void sock_sync(struct sock *s, int fd)
+/* IPV6_ADDRFORM: it is an IPv4 socket now, and so are its addresses. */
+static void change_family(struct sock *s)
+{
+	s->family = AF_INET;
+	if (s->stats)
+		show_addresses(s);
+}
+
+void sock_sync(struct sock *s, int fd, int level, int name)
 {
 	bool stamps = s->want & WANT_ANY_STAMP;
 	bool fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
-	bool shared = s->reuseaddr || s->reuseport;
+	bool shared = s->reuseaddr || s->reuseport, grouped = s->reuseport;
+	bool other_family = level == SOL_IPV6 && name == IPV6_ADDRFORM;
 	int device = s->bound_if;
 	const char *option;
 
-	if ((!fast && !s->option_refused) || !lock_acquire(&stack.lock))
+	if ((!fast && !s->option_refused && !other_family) || !lock_acquire(&stack.lock))
 		return;
 	stack_drain();
-	option = sockopt_read(s, fd);
-	if (!option && fast)
+	if (other_family)
+		change_family(s);
+	option = sockopt_read(s, fd, other_family ? SOCKOPT_ALL : level, name);
+	if (!option && fast && level == IPPROTO_UDP && name == UDP_GRO)
 		option = joining_option(s, fd);
 	if (s->state == SOCK_ACTIVE) {
 		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
 		stack.stamp_wanted -= stamps;
 	}
+	if (!option && ((!fast && s->option_refused) || s->reuseport != grouped))
+		option = hidden_option(s, fd);
 	if (fast && option)
 		refuse_option(s, option);
-	else if (!fast && !option && !hidden_option(s, fd))
+	else if (!fast && s->option_refused && !option)
 		readmit(s, fd);
 	else if (fast && s->bound_if != device)
 		change_device(s);

@@ -53,6 +53,7 @@ enum sock_want {
 	WANT6_FLOWINFO = 1 << 12,
 	WANT6_ORIGDST = 1 << 13,
 	WANT_SIOCGSTAMP = 1 << 14,   /* not ancillary, but needs the same stamps */
+	WANT_ERRORS = 1 << 15,       /* not ancillary: errors_due, while options are read */
 };
 #define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_SIOCGSTAMP)
 
@@ -71,7 +72,6 @@ struct sock {
 	bool v6only;
 	bool connected;
 	bool reuseaddr, reuseport;
-	bool group_program;          /* SO_ATTACH_REUSEPORT_*BPF was set on it */
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
 	const char *forsaken;        /* why it is to stay on the kernel path; NULL */
@@ -93,6 +93,10 @@ struct sock {
 	uint8_t mc_ttl;              /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
 	int mc_if;                   /* IP_MULTICAST_IF, IPV6_MULTICAST_IF; 0: by route, or not known */
 	struct ipaddr mc_source;     /* ... and the address that the IPv4 one was given by */
+	uint32_t fragment_mtu;       /* IPV6_MTU; 0: not set */
+	const char *group_option;    /* set on it: only the kernel can choose in its reuseport group */
+	const char *hidden_option;   /* set on it: cannot be honoured, nor read back */
+	uint64_t options;            /* those set of the table in sockopt.c, a bit for each */
 	uint32_t want;               /* enum sock_want */
 	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
 	int bound_if;                /* SO_BINDTODEVICE; 0: any */
@@ -155,11 +159,11 @@ int sock_bound(struct sock *s, int fd);
 /* The program may have changed O_NONBLOCK. */
 void sock_sync_flags(struct sock *s, int fd);
 
-/* IP_MULTICAST_IF was set to @value: what can be read back is the address in it, not the index. sock_sync() follows. */
-void sock_set_multicast_if(struct sock *s, const void *value, socklen_t len);
-
-/* Reads all options that matter back from the kernel; a socket whose options we cannot honour goes to the kernel. */
-void sock_sync(struct sock *s, int fd);
+/*
+ * The program has set @name at @level: reads back from the kernel what that may have changed; a socket whose options we
+ * cannot honour goes to the kernel, one whose options we can honour again comes back.
+ */
+void sock_sync(struct sock *s, int fd, int level, int name);
 
 /* Puts @s on the kernel path for good: steering off, reason logged and recorded. */
 void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -177,7 +181,7 @@ void sock_yield(int fd, struct file *f);
 /* An address of the host came or went: sockets bound to it are steered while it is there. stack.lock held. */
 void sock_follow_address(const struct ipaddr *addr, bool on);
 
-/* The whole reuseport group of @s: a program of its own chooses among them, which only the kernel can run. */
+/* The whole reuseport group of @s has a group_option now: only the kernel can choose among them. */
 void sock_refuse_group(struct sock *s);
 
 /* Switches steering on if it is not yet (R7). Called by every wait and receive. */

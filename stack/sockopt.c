@@ -3,16 +3,20 @@
 #include "stack/sockopt.h"
 
 #include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
 #include <linux/udp.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
+#include "base/rawcall.h"
+#include "stack/hwstamp.h"
 #include "stack/sock.h"
 
 /* Names that Debian 12's headers lack or spell in conflict with each other. */
@@ -22,8 +26,10 @@
 #ifndef SOL_UDP
 #define SOL_UDP 17
 #endif
+#define OPT_RCVPRIORITY 82
 #define OPT_IPV6_FLOWINFO 11
 #define OPT_IPV6_FLOWINFO_SEND 33
+#define OPT_IPV6_ADDR_PREFERENCES 72
 #define OPT_IPV6_MULTICAST_ALL 29
 #define OPT_TIMESTAMP_OLD 29
 #define OPT_TIMESTAMPNS_OLD 35
@@ -31,56 +37,16 @@
 #define OPT_TIMESTAMP_NEW 63
 #define OPT_TIMESTAMPNS_NEW 64
 #define OPT_TIMESTAMPING_NEW 65
-#define OPT_IPV6_MINHOPCOUNT 73
+#define OPT_RCVTIMEO_NEW 66
+#define OPT_SNDTIMEO_NEW 67
+#define OPT_OPT_RX_FILTER (1u << 17) /* SOF_TIMESTAMPING_OPT_RX_FILTER */
+#define DEFAULT_PREFERENCES 0x500    /* IPV6_PREFER_SRC_PUBTMP_DEFAULT | IPV6_PREFER_SRC_HOME */
 
 enum effect {
 	EFFECT_WANT,   /* ancillary data that we build: value is an enum sock_want bit */
 	EFFECT_REFUSE, /* cannot be honoured: kernel path while it is set */
 	EFFECT_SEND,   /* sending goes through the kernel while it is set */
-};
-
-static const struct option {
-	int family; /* AF_INET6: only on such sockets; AF_INET: on both */
-	int level, name;
-	enum effect effect;
-	uint32_t value; /* EFFECT_WANT: the bit; else: the default, which has no effect */
-	const char *text;
-} options[] = {
-	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMP_OLD, EFFECT_WANT, WANT_TIMESTAMP, NULL },
-	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPNS_OLD, EFFECT_WANT, WANT_TIMESTAMPNS, NULL },
-	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMP_NEW, EFFECT_WANT, WANT_TIMESTAMP | WANT_TIME_NEW, NULL },
-	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPNS_NEW, EFFECT_WANT, WANT_TIMESTAMPNS | WANT_TIME_NEW, NULL },
-	{ AF_INET, SOL_SOCKET, SO_RXQ_OVFL, EFFECT_WANT, WANT_RXQ_OVFL, NULL },
-	{ AF_INET, SOL_IP, IP_PKTINFO, EFFECT_WANT, WANT_PKTINFO, NULL },
-	{ AF_INET, SOL_IP, IP_RECVTTL, EFFECT_WANT, WANT_TTL, NULL },
-	{ AF_INET, SOL_IP, IP_RECVTOS, EFFECT_WANT, WANT_TOS, NULL },
-	{ AF_INET, SOL_IP, IP_RECVORIGDSTADDR, EFFECT_WANT, WANT_ORIGDST, NULL },
-	{ AF_INET6, SOL_IPV6, IPV6_RECVPKTINFO, EFFECT_WANT, WANT6_PKTINFO, NULL },
-	{ AF_INET6, SOL_IPV6, IPV6_RECVHOPLIMIT, EFFECT_WANT, WANT6_HOPLIMIT, NULL },
-	{ AF_INET6, SOL_IPV6, IPV6_RECVTCLASS, EFFECT_WANT, WANT6_TCLASS, NULL },
-	{ AF_INET6, SOL_IPV6, OPT_IPV6_FLOWINFO, EFFECT_WANT, WANT6_FLOWINFO, NULL },
-	{ AF_INET6, SOL_IPV6, IPV6_RECVORIGDSTADDR, EFFECT_WANT, WANT6_ORIGDST, NULL },
-
-	{ AF_INET, SOL_SOCKET, SO_PEEK_OFF, EFFECT_REFUSE, (uint32_t)-1, "SO_PEEK_OFF" },
-	{ AF_INET, SOL_SOCKET, SO_RCVMARK, EFFECT_REFUSE, 0, "SO_RCVMARK" },
-	{ AF_INET, SOL_IP, IP_MINTTL, EFFECT_REFUSE, 0, "IP_MINTTL" },
-	{ AF_INET, SOL_IP, IP_TRANSPARENT, EFFECT_REFUSE, 0, "IP_TRANSPARENT" },
-	{ AF_INET, SOL_IP, IP_PASSSEC, EFFECT_REFUSE, 0, "IP_PASSSEC" },
-	{ AF_INET, SOL_IP, IP_CHECKSUM, EFFECT_REFUSE, 0, "IP_CHECKSUM" },
-	{ AF_INET, SOL_UDP, UDP_ENCAP, EFFECT_REFUSE, 0, "UDP_ENCAP" },
-	{ AF_INET6, SOL_IPV6, OPT_IPV6_MINHOPCOUNT, EFFECT_REFUSE, 0, "IPV6_MINHOPCOUNT" },
-	{ AF_INET6, SOL_IPV6, IPV6_TRANSPARENT, EFFECT_REFUSE, 0, "IPV6_TRANSPARENT" },
-	{ AF_INET6, SOL_IPV6, IPV6_2292PKTINFO, EFFECT_REFUSE, 0, "IPV6_2292PKTINFO" },
-	{ AF_INET6, SOL_IPV6, IPV6_2292HOPLIMIT, EFFECT_REFUSE, 0, "IPV6_2292HOPLIMIT" },
-
-	{ AF_INET, SOL_SOCKET, SO_DONTROUTE, EFFECT_SEND, 0, NULL },
-	{ AF_INET, SOL_SOCKET, SO_MARK, EFFECT_SEND, 0, NULL },
-	{ AF_INET, SOL_SOCKET, SO_NO_CHECK, EFFECT_SEND, 0, NULL },
-	{ AF_INET, SOL_UDP, UDP_CORK, EFFECT_SEND, 0, NULL },
-	{ AF_INET, SOL_IP, IP_UNICAST_IF, EFFECT_SEND, 0, NULL },
-	{ AF_INET6, SOL_IPV6, IPV6_UNICAST_IF, EFFECT_SEND, 0, NULL },
-	{ AF_INET6, SOL_IPV6, OPT_IPV6_FLOWINFO_SEND, EFFECT_SEND, 0, NULL },
-	{ AF_INET6, SOL_UDP, UDP_NO_CHECK6_TX, EFFECT_SEND, 0, NULL },
+	EFFECT_VALUE,  /* a value that the data path has to know: in a table of its own */
 };
 
 /* An integer option's value, or @otherwise where the kernel does not know the option. */
@@ -89,118 +55,40 @@ static uint32_t get_int(int fd, int level, int name, uint32_t otherwise)
 	uint32_t value = otherwise;
 	socklen_t len = sizeof(value);
 
-	return getsockopt(fd, level, name, &value, &len) == 0 ? value : otherwise;
+	return kernel_getsockopt(fd, level, name, &value, &len) == 0 ? value : otherwise;
 }
 
-/* How long the value of a variable-length option is; 0: not set. */
-static socklen_t get_len(int fd, int level, int name)
+struct option {
+	int family; /* AF_INET6: only on such sockets; AF_INET: on both */
+	int level, name;
+	enum effect effect;
+	uint32_t value; /* EFFECT_WANT: the bit; else: the default, which has no effect */
+	const char *text;
+	/* Is it set? Or, EFFECT_VALUE: reads it. NULL: it is set when the integer is not the default. */
+	bool (*read)(struct sock *s, int fd, const struct option *o);
+};
+
+/* A variable-length option is set when it has a length. */
+static bool has_length(struct sock *s, int fd, const struct option *o)
 {
 	uint8_t value[256];
 	socklen_t len = sizeof(value);
 
-	return getsockopt(fd, level, name, value, &len) == 0 ? len : 0;
+	(void)s;
+	return kernel_getsockopt(fd, o->level, o->name, value, &len) == 0 && len > 0;
 }
 
 /* A classic filter reads as a number of instructions; one made of eBPF as EACCES (net/core/filter.c sk_get_filter()). */
-static bool has_filter(int fd)
+static bool has_filter(struct sock *s, int fd, const struct option *o)
 {
 	socklen_t len = 0;
 
-	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0 || len > 0;
-}
-
-static uint64_t receive_timeout(int fd)
-{
-	struct timeval tv = { 0, 0 };
-	socklen_t len = sizeof(tv);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) < 0)
-		return 0;
-	return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC;
-}
-
-static int bound_interface(int fd)
-{
-	char name[IF_NAMESIZE] = "";
-	socklen_t len = sizeof(name);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) < 0 || !len || !name[0])
-		return 0;
-	return (int)if_nametoindex(name);
-}
-
-/* Software receive stamps are ours to give; whatever else is asked for is the kernel's. */
-static void read_timestamping(struct sock *s, int fd)
-{
-	const uint32_t ours = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
-			      SOF_TIMESTAMPING_RX_HARDWARE | SOF_TIMESTAMPING_RAW_HARDWARE |
-			      SOF_TIMESTAMPING_SYS_HARDWARE;
-	struct {
-		uint32_t flags, phc;
-	} value = { 0, 0 };
-	socklen_t len = sizeof(value);
-
-	if (getsockopt(fd, SOL_SOCKET, OPT_TIMESTAMPING_OLD, &value, &len) < 0)
-		return;
-	s->stamping_flags = value.flags;
-	if (value.flags & SOF_TIMESTAMPING_SOFTWARE)
-		s->want |= WANT_TIMESTAMPING;
-	if (value.flags && get_int(fd, SOL_SOCKET, OPT_TIMESTAMPING_NEW, 0))
-		s->want |= WANT_TIME_NEW;
-	if (value.flags & ~ours)
-		s->tx_plain = false;
-}
-
-static void read_multicast(struct sock *s, int fd)
-{
-	struct in_addr source = { 0 };
-	socklen_t len = sizeof(source);
-
-	s->mc_source = ipaddr_from_v4(0);
-	if (s->family == AF_INET6) {
-		s->mc_loop = get_int(fd, SOL_IPV6, IPV6_MULTICAST_LOOP, 1);
-		s->mc_ttl = (uint8_t)get_int(fd, SOL_IPV6, IPV6_MULTICAST_HOPS, 1);
-		s->mc_if = (int)get_int(fd, SOL_IPV6, IPV6_MULTICAST_IF, 0);
-		return;
-	}
-	s->mc_loop = get_int(fd, SOL_IP, IP_MULTICAST_LOOP, 1);
-	s->mc_ttl = (uint8_t)get_int(fd, SOL_IP, IP_MULTICAST_TTL, 1);
-	if (getsockopt(fd, SOL_IP, IP_MULTICAST_IF, &source, &len) == 0)
-		s->mc_source = ipaddr_from_v4(source.s_addr);
-	/* By an address alone: the kernel took the link that has it, ip_mc_find_dev(). */
-	if (!s->mc_if && !ipaddr_is_any(&s->mc_source) && !hostnet_is_local(&s->mc_source, &s->mc_if))
-		s->mc_if = 0;
-}
-
-/* Of the forms that net/ipv4/ip_sockglue.c takes only struct ip_mreqn has an index. */
-void sock_set_multicast_if(struct sock *s, const void *value, socklen_t len)
-{
-	struct ip_mreqn m = { .imr_ifindex = 0 };
-
-	if (len >= sizeof(m))
-		memcpy(&m, value, sizeof(m));
-	s->mc_if = m.imr_ifindex;
-}
-
-static void read_sending(struct sock *s, int fd)
-{
-	s->ttl = (uint8_t)get_int(fd, SOL_IP, IP_TTL, 64);
-	s->tos = (uint8_t)get_int(fd, SOL_IP, IP_TOS, 0);
-	s->pmtudisc = (uint8_t)get_int(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
-	s->segment = (uint16_t)get_int(fd, SOL_UDP, UDP_SEGMENT, 0);
-	if (get_len(fd, SOL_IP, IP_OPTIONS))
-		s->tx_plain = false;
-	if (s->family != AF_INET6)
-		return;
-	s->hops = (uint8_t)get_int(fd, SOL_IPV6, IPV6_UNICAST_HOPS, 64);
-	s->tclass = (uint8_t)get_int(fd, SOL_IPV6, IPV6_TCLASS, 0);
-	if (get_len(fd, SOL_IPV6, IPV6_HOPOPTS) || get_len(fd, SOL_IPV6, IPV6_DSTOPTS) ||
-	    get_len(fd, SOL_IPV6, IPV6_RTHDR) || get_len(fd, SOL_IPV6, IPV6_RTHDRDSTOPTS))
-		s->tx_plain = false;
+	(void)s, (void)o;
+	return kernel_getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0 || len > 0;
 }
 
 /* SO_TXTIME is on when flags or a clock other than the default are set. */
-static bool has_txtime(int fd)
+static bool has_txtime(struct sock *s, int fd, const struct option *o)
 {
 	struct {
 		int32_t clock;
@@ -208,97 +96,455 @@ static bool has_txtime(int fd)
 	} value = { 0, 0 };
 	socklen_t len = sizeof(value);
 
-	return getsockopt(fd, SOL_SOCKET, SO_TXTIME, &value, &len) == 0 &&
+	(void)s;
+	return kernel_getsockopt(fd, o->level, o->name, &value, &len) == 0 &&
 	       (value.clock || value.flags);
 }
 
-static const char *read_table(struct sock *s, int fd)
+/* IP_TOS gives a priority, too (net/ipv4/route.c ip_tos2prio[]); another one was set by itself. */
+static bool has_priority(struct sock *s, int fd, const struct option *o)
+{
+	static const uint8_t of_tos[4] = { 0, 2, 6, 4 };
+	uint32_t priority = get_int(fd, o->level, o->name, 0);
+
+	(void)s;
+	return priority && priority != of_tos[get_int(fd, SOL_IP, IP_TOS, 0) >> 3 & 3];
+}
+
+/* Reported when software stamps are asked for, and made or not filtered (net/socket.c __sock_recv_timestamp()). */
+static bool wants_stamping(struct sock *s, int fd, const struct option *o)
+{
+	s->stamping_flags = get_int(fd, o->level, o->name, 0);
+	return (s->stamping_flags & SOF_TIMESTAMPING_SOFTWARE) &&
+	       ((s->stamping_flags & SOF_TIMESTAMPING_RX_SOFTWARE) ||
+		!(s->stamping_flags & OPT_OPT_RX_FILTER));
+}
+
+/* Stamps of what is sent come by the shadow's error queue. */
+static bool stamps_sends(struct sock *s, int fd, const struct option *o)
+{
+	(void)s;
+	return get_int(fd, o->level, o->name, 0) & SOF_TIMESTAMPING_TX_RECORD_MASK;
+}
+
+static bool wants_hardware_stamps(struct sock *s, int fd, const struct option *o)
+{
+	(void)s;
+	return (get_int(fd, o->level, o->name, 0) & SOF_TIMESTAMPING_RAW_HARDWARE) &&
+	       hwstamp_possible(fd);
+}
+
+#define READER(function, statement)                                                                \
+	static bool function(struct sock *s, int fd, const struct option *o)                       \
+	{                                                                                          \
+		uint32_t value = get_int(fd, o->level, o->name, o->value);                         \
+                                                                                                   \
+		statement;                                                                         \
+		return false;                                                                      \
+	}
+
+READER(read_ttl, s->ttl = (uint8_t)value)
+READER(read_tos, s->tos = (uint8_t)value)
+READER(read_pmtudisc, s->pmtudisc = (uint8_t)value)
+READER(read_hops, s->hops = (uint8_t)value)
+READER(read_tclass, s->tclass = (uint8_t)value)
+READER(read_v6only, s->v6only = value)
+READER(read_reuseaddr, s->reuseaddr = value)
+READER(read_reuseport, s->reuseport = value)
+READER(read_rcvbuf, s->rcvbuf = value)
+READER(read_segment, s->segment = (uint16_t)value)
+READER(read_group_all4, s->group_all4 = value)
+READER(read_group_all6, s->group_all6 = value)
+READER(read_mc_if6, s->mc_if = (int)value)
+
+/* An IPv6 socket sends to groups by IPv6's options. */
+READER(read_mc_loop, if ((o->level == SOL_IPV6) == (s->family == AF_INET6)) s->mc_loop = value)
+READER(read_mc_ttl,
+       if ((o->level == SOL_IPV6) == (s->family == AF_INET6)) s->mc_ttl = (uint8_t)value)
+
+/* What can be read back is the address; the index, if one was given, sockopt_note() has seen. */
+static bool read_mc_if4(struct sock *s, int fd, const struct option *o)
+{
+	struct in_addr source = { 0 };
+	socklen_t len = sizeof(source);
+
+	s->mc_source = ipaddr_from_v4(0);
+	if (s->family == AF_INET6)
+		return false;
+	if (kernel_getsockopt(fd, o->level, o->name, &source, &len) == 0)
+		s->mc_source = ipaddr_from_v4(source.s_addr);
+	/* By an address alone: the kernel took the link that has it, ip_mc_find_dev(). */
+	if (!s->mc_if && !ipaddr_is_any(&s->mc_source) && !hostnet_is_local(&s->mc_source, &s->mc_if))
+		s->mc_if = 0;
+	return false;
+}
+
+/* For ever is 0; what a program may set beyond any life time is for ever, too. */
+static bool read_timeout(struct sock *s, int fd, const struct option *o)
+{
+	struct timeval tv = { 0, 0 };
+	socklen_t len = sizeof(tv);
+
+	if (kernel_getsockopt(fd, o->level, o->name, &tv, &len) < 0 || tv.tv_sec < 0 ||
+	    tv.tv_sec > INT32_MAX)
+		tv = (struct timeval){ 0, 0 };
+	s->timeout_ns = (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC;
+	return false;
+}
+
+/* By number: SO_BINDTODEVICE says nothing of an interface that is gone, or that never was (SO_BINDTOIFINDEX). */
+READER(read_device, s->bound_if = (int)value)
+
+#define WANT(family, level, name, bit)                                                             \
+	{                                                                                          \
+		family, level, name, EFFECT_WANT, bit, NULL, NULL                                  \
+	}
+#define REFUSE(family, level, name, unset, text)                                                   \
+	{                                                                                          \
+		family, level, name, EFFECT_REFUSE, unset, text, NULL                              \
+	}
+#define SEND(family, level, name, unset)                                                           \
+	{                                                                                          \
+		family, level, name, EFFECT_SEND, unset, NULL, NULL                                \
+	}
+#define SEND_IF(family, level, name, read)                                                         \
+	{                                                                                          \
+		family, level, name, EFFECT_SEND, 0, NULL, read                                    \
+	}
+#define VALUE(family, level, name, unset, read)                                                    \
+	{                                                                                          \
+		family, level, name, EFFECT_VALUE, unset, NULL, read                               \
+	}
+
+static const struct option options[] = {
+	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMP_OLD, WANT_TIMESTAMP),
+	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMPNS_OLD, WANT_TIMESTAMPNS),
+	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMP_NEW, WANT_TIMESTAMP | WANT_TIME_NEW),
+	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMPNS_NEW, WANT_TIMESTAMPNS | WANT_TIME_NEW),
+	WANT(AF_INET, SOL_SOCKET, SO_RXQ_OVFL, WANT_RXQ_OVFL),
+	WANT(AF_INET, SOL_IP, IP_PKTINFO, WANT_PKTINFO),
+	WANT(AF_INET, SOL_IP, IP_RECVTTL, WANT_TTL),
+	WANT(AF_INET, SOL_IP, IP_RECVTOS, WANT_TOS),
+	WANT(AF_INET, SOL_IP, IP_RECVORIGDSTADDR, WANT_ORIGDST),
+	WANT(AF_INET6, SOL_IPV6, IPV6_RECVPKTINFO, WANT6_PKTINFO),
+	WANT(AF_INET6, SOL_IPV6, IPV6_RECVHOPLIMIT, WANT6_HOPLIMIT),
+	WANT(AF_INET6, SOL_IPV6, IPV6_RECVTCLASS, WANT6_TCLASS),
+	WANT(AF_INET6, SOL_IPV6, OPT_IPV6_FLOWINFO, WANT6_FLOWINFO),
+	WANT(AF_INET6, SOL_IPV6, IPV6_RECVORIGDSTADDR, WANT6_ORIGDST),
+	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_WANT, WANT_TIMESTAMPING, NULL,
+	  wants_stamping },
+	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_NEW, WANT_TIME_NEW),
+
+	REFUSE(AF_INET, SOL_SOCKET, SO_PEEK_OFF, (uint32_t)-1, "SO_PEEK_OFF"),
+	REFUSE(AF_INET, SOL_SOCKET, SO_RCVMARK, 0, "SO_RCVMARK"),
+	REFUSE(AF_INET, SOL_IP, IP_TRANSPARENT, 0, "IP_TRANSPARENT"),
+	REFUSE(AF_INET, SOL_IP, IP_PASSSEC, 0, "IP_PASSSEC"),
+	REFUSE(AF_INET, SOL_IP, IP_CHECKSUM, 0, "IP_CHECKSUM"),
+	REFUSE(AF_INET, SOL_UDP, UDP_ENCAP, 0, "UDP_ENCAP"),
+	REFUSE(AF_INET6, SOL_IPV6, IPV6_TRANSPARENT, 0, "IPV6_TRANSPARENT"),
+	REFUSE(AF_INET6, SOL_IPV6, IPV6_2292PKTINFO, 0, "IPV6_2292PKTINFO"),
+	REFUSE(AF_INET6, SOL_IPV6, IPV6_2292HOPLIMIT, 0, "IPV6_2292HOPLIMIT"),
+	REFUSE(AF_INET, SOL_SOCKET, OPT_RCVPRIORITY, 0, "SO_RCVPRIORITY"),
+	REFUSE(AF_INET6, SOL_UDP, UDP_NO_CHECK6_RX, 0, "UDP_NO_CHECK6_RX"),
+	REFUSE(AF_INET6, SOL_IPV6, IPV6_RECVPATHMTU, 0, "IPV6_RECVPATHMTU"),
+	{ AF_INET, SOL_SOCKET, SO_ATTACH_FILTER, EFFECT_REFUSE, 0, "SO_ATTACH_FILTER", has_filter },
+	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_REFUSE, 0,
+	  "SO_TIMESTAMPING with hardware stamps", wants_hardware_stamps },
+
+	SEND(AF_INET, SOL_SOCKET, SO_DONTROUTE, 0),
+	SEND(AF_INET, SOL_SOCKET, SO_MARK, 0),
+	SEND(AF_INET, SOL_SOCKET, SO_NO_CHECK, 0),
+	SEND(AF_INET, SOL_UDP, UDP_CORK, 0),
+	SEND(AF_INET, SOL_IP, IP_UNICAST_IF, 0),
+	SEND(AF_INET6, SOL_IPV6, IPV6_UNICAST_IF, 0),
+	SEND(AF_INET6, SOL_IPV6, OPT_IPV6_FLOWINFO_SEND, 0),
+	SEND(AF_INET6, SOL_UDP, UDP_NO_CHECK6_TX, 0),
+	SEND(AF_INET, SOL_SOCKET, SO_MAX_PACING_RATE, (uint32_t)-1),
+	SEND(AF_INET6, SOL_IPV6, OPT_IPV6_ADDR_PREFERENCES, DEFAULT_PREFERENCES),
+	SEND_IF(AF_INET, SOL_SOCKET, SO_PRIORITY, has_priority),
+	SEND_IF(AF_INET, SOL_SOCKET, SO_TXTIME, has_txtime),
+	SEND_IF(AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, stamps_sends),
+	SEND_IF(AF_INET, SOL_IP, IP_OPTIONS, has_length),
+	SEND_IF(AF_INET6, SOL_IPV6, IPV6_HOPOPTS, has_length),
+	SEND_IF(AF_INET6, SOL_IPV6, IPV6_DSTOPTS, has_length),
+	SEND_IF(AF_INET6, SOL_IPV6, IPV6_RTHDR, has_length),
+	SEND_IF(AF_INET6, SOL_IPV6, IPV6_RTHDRDSTOPTS, has_length),
+
+	/* An error may be waiting in the shadow. */
+	WANT(AF_INET, SOL_IP, IP_RECVERR, WANT_ERRORS),
+	WANT(AF_INET6, SOL_IPV6, IPV6_RECVERR, WANT_ERRORS),
+};
+
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+_Static_assert(OPTIONS <= 64, "struct sock's options has a bit for each");
+
+static const struct option values[] = {
+	VALUE(AF_INET, SOL_IP, IP_TTL, 64, read_ttl),
+	VALUE(AF_INET, SOL_IP, IP_TOS, 0, read_tos),
+	VALUE(AF_INET, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT, read_pmtudisc),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_UNICAST_HOPS, 64, read_hops),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_TCLASS, 0, read_tclass),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_V6ONLY, 0, read_v6only),
+	VALUE(AF_INET, SOL_SOCKET, SO_REUSEADDR, 0, read_reuseaddr),
+	VALUE(AF_INET, SOL_SOCKET, SO_REUSEPORT, 0, read_reuseport),
+	VALUE(AF_INET, SOL_SOCKET, SO_RCVBUF, 212992, read_rcvbuf),
+	VALUE(AF_INET, SOL_SOCKET, SO_RCVTIMEO, 0, read_timeout),
+	VALUE(AF_INET, SOL_SOCKET, SO_BINDTOIFINDEX, 0, read_device),
+	VALUE(AF_INET, SOL_UDP, UDP_SEGMENT, 0, read_segment),
+	VALUE(AF_INET, SOL_IP, IP_MULTICAST_LOOP, 1, read_mc_loop),
+	VALUE(AF_INET, SOL_IP, IP_MULTICAST_TTL, 1, read_mc_ttl),
+	VALUE(AF_INET, SOL_IP, IP_MULTICAST_IF, 0, read_mc_if4),
+	VALUE(AF_INET, SOL_IP, IP_MULTICAST_ALL, 1, read_group_all4),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_MULTICAST_LOOP, 1, read_mc_loop),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_MULTICAST_HOPS, 1, read_mc_ttl),
+	VALUE(AF_INET6, SOL_IPV6, IPV6_MULTICAST_IF, 0, read_mc_if6),
+	VALUE(AF_INET6, SOL_IPV6, OPT_IPV6_MULTICAST_ALL, 1, read_group_all6),
+};
+
+#define VALUES (sizeof(values) / sizeof(values[0]))
+
+/* Options that change what is read by another name, or by several: these are read again together. */
+static const struct group {
+	int level, name, as; /* @as: the name in the table */
+} groups[] = {
+	{ SOL_SOCKET, OPT_TIMESTAMPNS_OLD, OPT_TIMESTAMP_OLD },
+	{ SOL_SOCKET, OPT_TIMESTAMPING_OLD, OPT_TIMESTAMP_OLD },
+	{ SOL_SOCKET, OPT_TIMESTAMP_NEW, OPT_TIMESTAMP_OLD },
+	{ SOL_SOCKET, OPT_TIMESTAMPNS_NEW, OPT_TIMESTAMP_OLD },
+	{ SOL_SOCKET, OPT_TIMESTAMPING_NEW, OPT_TIMESTAMP_OLD },
+	{ SOL_SOCKET, SO_ATTACH_BPF, SO_ATTACH_FILTER },
+	{ SOL_SOCKET, SO_DETACH_FILTER, SO_ATTACH_FILTER },
+	{ SOL_SOCKET, SO_RCVBUFFORCE, SO_RCVBUF },
+	{ SOL_SOCKET, OPT_RCVTIMEO_NEW, SO_RCVTIMEO },
+	{ SOL_SOCKET, SO_BINDTODEVICE, SO_BINDTOIFINDEX },
+	{ SOL_IP, IP_RETOPTS, IP_OPTIONS },
+	{ SOL_IPV6, IPV6_DSTOPTS, IPV6_HOPOPTS },
+	{ SOL_IPV6, IPV6_RTHDR, IPV6_HOPOPTS },
+	{ SOL_IPV6, IPV6_RTHDRDSTOPTS, IPV6_HOPOPTS },
+	{ SOL_IPV6, IPV6_2292PKTOPTIONS, IPV6_HOPOPTS },
+};
+
+static int group_of(int level, int name)
+{
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (groups[i].level == level && groups[i].name == name)
+			return groups[i].as;
+	return name;
+}
+
+static bool is_set(struct sock *s, int fd, const struct option *o)
+{
+	uint32_t unset = o->effect == EFFECT_WANT ? 0 : o->value;
+
+	return o->read ? o->read(s, fd, o) : get_int(fd, o->level, o->name, unset) != unset;
+}
+
+/* May setting @name have changed @o? A type of service sets a priority, too. */
+static bool concerns(const struct option *o, int level, int name)
+{
+	if (level == SOCKOPT_ALL)
+		return true;
+	if (level == SOL_IP && name == IP_TOS && o->name == SO_PRIORITY && o->level == SOL_SOCKET)
+		return true;
+	return o->level == level && group_of(level, o->name) == group_of(level, name);
+}
+
+static void read_options(struct sock *s, int fd, int level, int name)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct option *o = &options[i];
+
+		if ((o->family == AF_INET6 && s->family != AF_INET6) || !concerns(o, level, name))
+			continue;
+		if (is_set(s, fd, o))
+			s->options |= 1ull << i;
+		else
+			s->options &= ~(1ull << i);
+	}
+	for (size_t i = 0; i < VALUES; i++) {
+		const struct option *o = &values[i];
+
+		if ((o->family != AF_INET6 || s->family == AF_INET6) && concerns(o, level, name))
+			o->read(s, fd, o);
+	}
+}
+
+/* What follows from the options that are set. */
+static const char *derive(struct sock *s)
 {
 	const char *refused = NULL;
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		const struct option *o = &options[i];
-		uint32_t unset = o->effect == EFFECT_WANT ? 0 : o->value;
-		bool set;
-
-		if (o->family == AF_INET6 && s->family != AF_INET6)
-			continue;
-		set = get_int(fd, o->level, o->name, unset) != unset;
-		if (!set)
-			continue;
-		if (o->effect == EFFECT_WANT)
-			s->want |= o->value;
-		else if (o->effect == EFFECT_SEND)
-			s->tx_plain = false;
-		else
-			refused = o->text;
-	}
-	return refused;
-}
-
-static const char *read_all(struct sock *s, int fd)
-{
-	const char *refused;
-
 	s->want = s->stamp_enabled ? WANT_SIOCGSTAMP : 0;
 	s->tx_plain = true;
-	s->stamping_flags = 0;
-	refused = read_table(s, fd);
-	if (has_filter(fd))
-		refused = "SO_ATTACH_FILTER";
-	read_timestamping(s, fd);
-	read_sending(s, fd);
-	read_multicast(s, fd);
-	if (has_txtime(fd))
-		s->tx_plain = false;
-	s->v6only = s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_V6ONLY, 0);
-	s->reuseaddr = get_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
-	s->reuseport = get_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
-	s->timeout_ns = receive_timeout(fd);
-	s->rcvbuf = get_int(fd, SOL_SOCKET, SO_RCVBUF, 212992);
-	s->bound_if = bound_interface(fd);
-	s->group_all4 = get_int(fd, SOL_IP, IP_MULTICAST_ALL, 1);
-	s->group_all6 = get_int(fd, SOL_IPV6, OPT_IPV6_MULTICAST_ALL, 1);
-	s->errors_due = s->connected || get_int(fd, SOL_IP, IP_RECVERR, 0) ||
-			(s->family == AF_INET6 && get_int(fd, SOL_IPV6, IPV6_RECVERR, 0));
-	return refused;
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (!(s->options >> i & 1))
+			continue;
+		if (options[i].effect == EFFECT_WANT)
+			s->want |= options[i].value;
+		else if (options[i].effect == EFFECT_SEND)
+			s->tx_plain = false;
+		else
+			refused = options[i].text;
+	}
+	s->errors_due = s->connected || (s->want & WANT_ERRORS);
+	s->want &= ~(uint32_t)WANT_ERRORS;
+	return refused ? refused : s->hidden_option;
+}
+
+/* Everything that options say. */
+static void copy_options(struct sock *to, const struct sock *from)
+{
+	to->options = from->options;
+	to->want = from->want;
+	to->stamping_flags = from->stamping_flags;
+	to->tx_plain = from->tx_plain;
+	to->ttl = from->ttl;
+	to->tos = from->tos;
+	to->hops = from->hops;
+	to->tclass = from->tclass;
+	to->pmtudisc = from->pmtudisc;
+	to->segment = from->segment;
+	to->mc_loop = from->mc_loop;
+	to->mc_ttl = from->mc_ttl;
+	to->mc_if = from->mc_if;
+	to->mc_source = from->mc_source;
+	to->v6only = from->v6only;
+	to->reuseaddr = from->reuseaddr;
+	to->reuseport = from->reuseport;
+	to->timeout_ns = from->timeout_ns;
+	to->rcvbuf = from->rcvbuf;
+	to->bound_if = from->bound_if;
+	to->group_all4 = from->group_all4;
+	to->group_all6 = from->group_all6;
+	to->errors_due = from->errors_due;
 }
 
 /*
  * Read aside and stored at the end: other threads receive and send on the socket meanwhile, and must find either the old
  * options or the new ones. The caller holds stack.lock.
  */
-const char *sockopt_read(struct sock *s, int fd)
+const char *sockopt_read(struct sock *s, int fd, int level, int name)
 {
 	static struct sock now;
 	const char *refused;
 
+	copy_options(&now, s);
+	if (level == SOCKOPT_ALL)
+		now.options = 0;
 	now.family = s->family;
 	now.connected = s->connected;
 	now.stamp_enabled = s->stamp_enabled;
-	now.mc_if = s->mc_if;
-	refused = read_all(&now, fd);
-	s->want = now.want;
-	s->stamping_flags = now.stamping_flags;
-	s->tx_plain = now.tx_plain;
-	s->ttl = now.ttl;
-	s->tos = now.tos;
-	s->hops = now.hops;
-	s->tclass = now.tclass;
-	s->pmtudisc = now.pmtudisc;
-	s->segment = now.segment;
-	s->mc_loop = now.mc_loop;
-	s->mc_ttl = now.mc_ttl;
-	s->mc_if = now.mc_if;
-	s->mc_source = now.mc_source;
-	s->v6only = now.v6only;
-	s->reuseaddr = now.reuseaddr;
-	s->reuseport = now.reuseport;
-	s->timeout_ns = now.timeout_ns;
-	s->rcvbuf = now.rcvbuf;
-	s->bound_if = now.bound_if;
-	s->group_all4 = now.group_all4;
-	s->group_all6 = now.group_all6;
-	s->errors_due = now.errors_due;
+	now.hidden_option = s->hidden_option;
+	read_options(&now, fd, level, name);
+	refused = derive(&now);
+	copy_options(s, &now);
 	return refused;
+}
+
+static bool is_negative_time(const void *value, socklen_t len)
+{
+	const struct timeval *tv = value;
+
+	return len >= sizeof(*tv) && tv->tv_sec < 0;
+}
+
+static void note_socket(struct sock *s, int name, const void *value, socklen_t len)
+{
+	switch (name) {
+	case SO_RCVTIMEO:
+	case OPT_RCVTIMEO_NEW:
+		s->timeout_zero = is_negative_time(value, len);
+		break;
+	case SO_INCOMING_CPU:
+		s->group_option = "SO_INCOMING_CPU";
+		break;
+	case SO_ATTACH_REUSEPORT_CBPF:
+	case SO_ATTACH_REUSEPORT_EBPF:
+		s->group_option = "SO_ATTACH_REUSEPORT_*BPF";
+		break;
+	default:
+		break;
+	}
+}
+
+static void note_ipv6(struct sock *s, int name, const void *value, socklen_t len)
+{
+	switch (name) {
+	case IPV6_PKTINFO:
+		s->tx_sticky = true;
+		break;
+	case IPV6_MTU:
+		s->fragment_mtu = 0;
+		/* The kernel takes no value for 0 here (net/ipv6/ipv6_sockglue.c do_ipv6_setsockopt()). */
+		if (value && len >= sizeof(s->fragment_mtu))
+			memcpy(&s->fragment_mtu, value, sizeof(s->fragment_mtu));
+		break;
+	case IPV6_IPSEC_POLICY:
+	case IPV6_XFRM_POLICY:
+		s->hidden_option = "an IPsec policy";
+		break;
+	default:
+		break;
+	}
+}
+
+/* Of the forms of IP_MULTICAST_IF that net/ipv4/ip_sockglue.c takes only struct ip_mreqn has an index. */
+static void note_ip(struct sock *s, int name, const void *value, socklen_t len)
+{
+	struct ip_mreqn m = { .imr_ifindex = 0 };
+
+	if (name == IP_IPSEC_POLICY || name == IP_XFRM_POLICY)
+		s->hidden_option = "an IPsec policy";
+	if (name != IP_MULTICAST_IF || s->family == AF_INET6)
+		return;
+	if (len >= sizeof(m))
+		memcpy(&m, value, sizeof(m));
+	s->mc_if = m.imr_ifindex;
+}
+
+void sockopt_note(struct sock *s, int level, int name, const void *value, socklen_t len)
+{
+	if (level == SOL_SOCKET)
+		note_socket(s, name, value, len);
+	else if (level == SOL_IPV6)
+		note_ipv6(s, name, value, len);
+	else if (level == SOL_IP)
+		note_ip(s, name, value, len);
+}
+
+/* What the kernel counts of the socket, with our queue's share (net/core/sock.c sk_get_meminfo()). */
+static void amend_meminfo(const struct sock *s, void *value, socklen_t len)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+
+	if (len > sizeof(info))
+		len = sizeof(info);
+	memcpy(info, value, len);
+	info[SK_MEMINFO_RMEM_ALLOC] += (uint32_t)__atomic_load_n(&s->charged, __ATOMIC_RELAXED);
+	info[SK_MEMINFO_DROPS] += s->dropped;
+	memcpy(value, info, len);
+}
+
+/*
+ * The CPU that ran the protocol for the last datagram of a connected socket: on the fast path that is whoever receives.
+ * The kernel keeps none for an unconnected one (net/ipv4/udp.c __udp_queue_rcv_skb()).
+ */
+static void amend_cpu(const struct sock *s, void *value, socklen_t len)
+{
+	uint32_t cpu;
+
+	if (s->state != SOCK_ACTIVE || !s->connected || !s->stats->rx_fast ||
+	    rawcall6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) < 0)
+		return;
+	memcpy(value, &cpu, len < sizeof(cpu) ? len : sizeof(cpu));
+}
+
+void sockopt_amend(const struct sock *s, int name, void *value, socklen_t len)
+{
+	if (!s->stats)
+		return;
+	if (name == SO_MEMINFO)
+		amend_meminfo(s, value, len);
+	else if (name == SO_INCOMING_CPU)
+		amend_cpu(s, value, len);
 }

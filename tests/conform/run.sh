@@ -41,7 +41,7 @@ compile()
 	mkdir -p "$BUILD/tests/conform" || exit 1
 	for p in peer $(programs); do
 		local out=$BUILD/tests/conform/$p
-		[ "$out" -nt "$here/$p.c" ] && [ "$out" -nt "$here/lib.h" ] && [ "$out" -nt "$here/calls.h" ] && continue
+		[ "$out" -nt "$here/$p.c" ] && [ -z "$(find "$here" -name '*.h' -newer "$out")" ] && continue
 		${CC:-gcc} -std=gnu11 -O2 -pthread -o "$out" "$here/$p.c" || exit 1
 	done
 }

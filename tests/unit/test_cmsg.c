@@ -117,7 +117,7 @@ static void open_pair(enum path p, uint32_t mask)
 		set(from, SOL_IPV6, IPV6_TCLASS, 0x5c);
 	}
 	sock_make(&s, p == V4 ? AF_INET : AF_INET6, NULL, 0, NULL, 0);
-	assert_null(sockopt_read(&s, to));
+	assert_null(sockopt_read(&s, to, SOCKOPT_ALL, 0));
 }
 
 static void close_pair(void)
