@@ -72,7 +72,7 @@ static uint64_t stamp_or_now(uint64_t ns)
 
 static void put_stamp(struct writer *w, const struct sock *s, uint64_t stamp)
 {
-	uint64_t ns = stamp_or_now(stamp);
+	uint64_t ns = s->want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS) ? stamp_or_now(stamp) : stamp;
 	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 	struct timeval tv = { ts.tv_sec, ts.tv_nsec / 1000 };
 	struct timespec three[3] = { ts, { 0, 0 }, { 0, 0 } };
@@ -82,7 +82,7 @@ static void put_stamp(struct writer *w, const struct sock *s, uint64_t stamp)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPNS_NEW : TIMESTAMPNS_OLD, &ts, sizeof(ts));
 	else if (s->want & WANT_TIMESTAMP)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
-	if ((s->want & WANT_TIMESTAMPING) && stamp)
+	if ((s->want & WANT_TIMESTAMPING) && ns)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three, sizeof(three));
 }
 

@@ -33,18 +33,26 @@ static bool use_source(struct tx_dgram *d, const struct ipaddr *source)
 	return true;
 }
 
+/* An IPv4 source of none is the route's, not the one that the socket is bound to (net/ipv4/udp.c udp_sendmsg()). */
+static bool use_source4(struct tx_dgram *d, uint32_t v4)
+{
+	struct ipaddr source = ipaddr_from_v4(v4);
+
+	if (!v4)
+		d->source = source;
+	return use_source(d, &source);
+}
+
 static bool pktinfo4(const struct cmsghdr *c, struct tx_dgram *d, struct sendcmsg *more)
 {
 	struct in_pktinfo info;
-	struct ipaddr source;
 
 	if (c->cmsg_len != CMSG_LEN(sizeof(info)))
 		return false;
 	memcpy(&info, CMSG_DATA(c), sizeof(info));
-	source = ipaddr_from_v4(info.ipi_spec_dst.s_addr);
 	if (info.ipi_ifindex)
 		more->oif = (uint32_t)info.ipi_ifindex;
-	return use_source(d, &source);
+	return use_source4(d, info.ipi_spec_dst.s_addr);
 }
 
 static bool pktinfo6(const struct cmsghdr *c, struct tx_dgram *d, struct sendcmsg *more)
@@ -56,6 +64,9 @@ static bool pktinfo6(const struct cmsghdr *c, struct tx_dgram *d, struct sendcms
 		return false;
 	memcpy(&info, CMSG_DATA(c), sizeof(info));
 	source = ipaddr_from_v6(&info.ipi6_addr);
+	/* Another interface than the socket's or the address's: the kernel refuses most of them. */
+	if (info.ipi6_ifindex && more->oif && more->oif != info.ipi6_ifindex)
+		return false;
 	if (info.ipi6_ifindex)
 		more->oif = info.ipi6_ifindex;
 	if (!ipaddr_is_any(&source) && ipaddr_is_v4(&source) != ipaddr_is_v4(&d->destination))
@@ -119,7 +130,6 @@ static bool apply_udp(const struct cmsghdr *c, struct sendcmsg *more)
 static bool apply_mapped(const struct cmsghdr *c, struct tx_dgram *d, struct sendcmsg *more)
 {
 	struct in6_pktinfo info;
-	struct ipaddr source;
 
 	if (c->cmsg_level == SOL_IP)
 		return apply_v4(c, d, more);
@@ -130,8 +140,7 @@ static bool apply_mapped(const struct cmsghdr *c, struct tx_dgram *d, struct sen
 		return false;
 	if (info.ipi6_ifindex)
 		more->oif = info.ipi6_ifindex;
-	source = ipaddr_from_v4(info.ipi6_addr.s6_addr32[3]);
-	return use_source(d, &source);
+	return use_source4(d, info.ipi6_addr.s6_addr32[3]);
 }
 
 static bool apply(const struct cmsghdr *c, int family, struct tx_dgram *d, struct sendcmsg *more)
