@@ -64,13 +64,31 @@ static void count_events(struct epoll_item *it, unsigned by)
 		it->set->writers += by;
 }
 
-/* The set's lock is held. */
-static void make_ready(struct epoll_item *it)
+/*
+ * Something of @why happened to the socket. An edge-triggered member is looked at when any of its events is among them, and
+ * then reported with all that holds (fs/eventpoll.c ep_poll_callback(), ep_item_poll()): also with EPOLLOUT alone.
+ * The set's lock is held.
+ */
+static void make_ready(struct epoll_item *it, uint32_t why)
 {
-	if (it->ready || !it->armed || !(it->events & EPOLL_READ_EVENTS))
+	if (!it->armed || !(it->events & why))
+		return;
+	it->edge = it->edge || epoll_has_write_edges(it);
+	if (it->ready || !(it->edge || (it->events & why & EPOLL_READ_EVENTS)))
 		return;
 	it->ready = true;
 	TAILQ_INSERT_TAIL(&it->set->ready, it, of_ready);
+}
+
+/* Does any member of @s want to hear of its sends? The socket's lock is held. */
+static void count_write_edges(struct sock *s)
+{
+	const struct epoll_item *it;
+	bool any = false;
+
+	LIST_FOREACH(it, &s->items, of_sock)
+		any = any || epoll_has_write_edges(it);
+	s->write_edges = any;
 }
 
 static void set_events(struct epoll_item *it, const struct epoll_event *event)
@@ -84,12 +102,17 @@ static void set_events(struct epoll_item *it, const struct epoll_event *event)
 	it->data = event->data.u64;
 	it->armed = true;
 	count_events(it, 1);
+	it->edge = false;
 	/* A changed item is looked at afresh, edge-triggered or not (fs/eventpoll.c ep_modify()). */
 	if (it->sock && sock_readable(it->sock))
-		make_ready(it);
+		make_ready(it, EPOLL_READ_EVENTS);
 	if (it->child)
 		it->child_feeds = it->child->feeds - 1;
 	lock_release(&ep->lock);
+	if (it->sock && lock_acquire(&it->sock->lock)) {
+		count_write_edges(it->sock);
+		lock_release(&it->sock->lock);
+	}
 }
 
 static void link_item(struct epoll_item *it)
@@ -123,6 +146,7 @@ static void remove_item(struct epoll_item *it)
 		lock_acquire(&s->lock);
 		LIST_REMOVE(it, of_sock);
 		s->watched = !LIST_EMPTY(&s->items);
+		count_write_edges(s);
 		lock_release(&s->lock);
 	} else {
 		ep->children--;
@@ -227,13 +251,13 @@ void epoll_sock_changed(struct sock *s)
 		lock_acquire(&it->set->lock);
 		count_item(it, sock_counts(s));
 		if (sock_readable(s))
-			make_ready(it);
+			make_ready(it, EPOLL_READ_EVENTS);
 		lock_release(&it->set->lock);
 	}
 	lock_release(&epoll_membership);
 }
 
-void epoll_feed(struct sock *s)
+static void tell_items(struct sock *s, uint32_t what)
 {
 	struct epoll_item *it;
 
@@ -242,14 +266,26 @@ void epoll_feed(struct sock *s)
 	LIST_FOREACH(it, &s->items, of_sock) {
 		struct epoll_set *ep = it->set;
 
+		if (!(it->events & what))
+			continue;
 		if (lock_acquire(&ep->lock)) {
-			make_ready(it);
+			make_ready(it, what);
 			ep->feeds++;
 			lock_release(&ep->lock);
 		}
 		wait_wake_set(ep);
 	}
 	lock_release(&s->lock);
+}
+
+void epoll_feed(struct sock *s)
+{
+	tell_items(s, EPOLL_ARRIVAL);
+}
+
+void epoll_sent(struct sock *s)
+{
+	tell_items(s, EPOLL_WRITE_EVENTS);
 }
 
 static bool is_fast(const struct epoll_set *ep, int depth)

@@ -45,6 +45,12 @@ void epoll_sock_changed(struct sock *s);
 /* @s got datagrams: its items become ready, waiters of their sets are woken. Called with an engine's lock held. */
 void epoll_feed(struct sock *s);
 
+/*
+ * @s sent a datagram past the kernel: edge-triggered members that want EPOLLOUT get an edge, as they do when the kernel frees
+ * the buffer of a datagram (net/core/sock.c sock_wfree()). Only called with @s->write_edges.
+ */
+void epoll_sent(struct sock *s);
+
 /* Does the set, or one nested in it, hold an accelerated socket? Otherwise the kernel's answer is the whole answer. */
 bool epoll_is_fast(struct epoll_set *ep);
 

@@ -24,6 +24,7 @@ struct epoll_item {
 	uint64_t data;
 	bool ready;                       /* on the ready list */
 	bool armed;                       /* false: a one-shot that has fired */
+	bool edge;                        /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
 	bool counted;                     /* in set->fast */
 };
 
@@ -49,6 +50,13 @@ struct epoll_set {
 
 #define EPOLL_READ_EVENTS (EPOLLIN | EPOLLRDNORM)
 #define EPOLL_WRITE_EVENTS (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
+/* What an arrival wakes (net/core/sock.c sock_def_readable()). */
+#define EPOLL_ARRIVAL (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND)
+
+static inline bool epoll_has_write_edges(const struct epoll_item *it)
+{
+	return (it->events & EPOLLET) && (it->events & EPOLL_WRITE_EVENTS);
+}
 
 /* Guards which items exist; taken before any socket's or set's lock. */
 extern struct lock epoll_membership;

@@ -44,18 +44,36 @@ static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
 	return true;
 }
 
-/* Takes @it off the ready list and reports it if it is still readable; -EFAULT: @to is bad. */
+/* Would @it, on its set's ready list, be reported? */
+static bool has_event(const struct epoll_item *it)
+{
+	return it->armed &&
+	       (it->edge || ((it->events & EPOLL_READ_EVENTS) && sock_readable(it->sock)));
+}
+
+/* All that holds for @it now. */
+static uint32_t events_of(const struct epoll_item *it)
+{
+	uint32_t events = sock_readable(it->sock) ? it->events & EPOLL_READ_EVENTS : 0;
+
+	return events | write_events(it);
+}
+
+/* Takes @it off the ready list and reports it if an event still holds; -EFAULT: @to is bad. */
 static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, struct epoll_event *to)
 {
+	uint32_t events = has_event(it) ? events_of(it) : 0;
+
 	TAILQ_REMOVE(&ep->ready, it, of_ready);
 	it->ready = false;
-	if (!it->armed || !(it->events & EPOLL_READ_EVENTS) || !sock_readable(it->sock))
-		return 0;
-	if (!put_event(to, (it->events & EPOLL_READ_EVENTS) | write_events(it), it->data)) {
+	if (events && !put_event(to, events, it->data)) {
 		it->ready = true;
 		TAILQ_INSERT_HEAD(&ep->ready, it, of_ready);
 		return -EFAULT;
 	}
+	it->edge = false;
+	if (!events)
+		return 0;
 	if (it->events & EPOLLONESHOT) {
 		disarm(it, epfd);
 	} else if (!(it->events & EPOLLET)) {
@@ -93,7 +111,7 @@ static bool own_readable(struct epoll_set *ep)
 	if (TAILQ_EMPTY(&ep->ready) || !lock_acquire(&ep->lock))
 		return false;
 	TAILQ_FOREACH(it, &ep->ready, of_ready)
-		yes = yes || (it->armed && sock_readable(it->sock));
+		yes = yes || has_event(it);
 	lock_release(&ep->lock);
 	return yes;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "base/real.h"
+#include "stack/epoll.h"
 #include "stack/lwip_port.h"
 #include "stack/pathmtu.h"
 #include "stack/sendcmsg.h"
@@ -400,6 +401,8 @@ static void count_fast(struct sock *s, const struct route *r)
 	s->stats->tx_fast += datagrams;
 	s->stats->tx_fast_bytes += r->d.len;
 	stats->counters[STAT_tx_fast] += datagrams;
+	if (__builtin_expect(s->write_edges, 0))
+		epoll_sent(s);
 }
 
 ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags)
