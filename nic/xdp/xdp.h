@@ -11,6 +11,7 @@
  *   xdp_link.c   what the interface is               xdp_rings.c  data path
  *   xdp_prog.c   XDP program: load, attach           xdp_steer.c  steering ops and kernel statistics
  *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
+ *   xdp_generic.c  the kernel's structures, for generic mode
  */
 #ifndef NIC_XDP_XDP_H
 #define NIC_XDP_XDP_H

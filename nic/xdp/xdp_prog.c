@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/rawcall.h"
+#include "nic/xdp/xdp_generic.h"
 #include "xdp_steer.skel.h"
 
 static size_t map_len(void)
@@ -51,16 +52,37 @@ static int probe_bpf(void)
 	return 0;
 }
 
-int xdp_prog_load(struct xdp_nic *x, struct nic_params *params)
+static int load(struct xdp_nic *x, uint32_t shared_info)
+{
+	int err;
+
+	x->bpf = xdp_steer__open();
+	if (!x->bpf)
+		return -errno;
+	x->bpf->rodata->shared_info = shared_info;
+	err = xdp_steer__load(x->bpf);
+	if (err < 0)
+		xdp_prog_seal(x);
+	return err;
+}
+
+/* A kernel that is locked down lets no program look at its memory: then without. */
+static int load_for(struct xdp_nic *x, bool generic)
+{
+	uint32_t shared_info = generic ? xdp_generic_shared_info() : 0;
+	int err = shared_info ? load(x, shared_info) : -ENOTSUP;
+
+	return err < 0 ? load(x, 0) : err;
+}
+
+static int load_and_map(struct xdp_nic *x, bool generic, struct nic_params *params)
 {
 	void *map;
 	int err;
 
 	err = probe_bpf();
-	if (err == 0) {
-		x->bpf = xdp_steer__open();
-		err = x->bpf ? xdp_steer__load(x->bpf) : -errno;
-	}
+	if (err == 0)
+		err = load_for(x, generic);
 	if (err < 0)
 		return xdp_why_privilege(params, err, "can not load the steering program");
 	map = mmap(NULL, map_len(), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -70,6 +92,11 @@ int xdp_prog_load(struct xdp_nic *x, struct nic_params *params)
 	x->map = map;
 	steer_map_init(x->map, &x->nic, x->frame_size - XDP_HEADROOM);
 	return 0;
+}
+
+int xdp_prog_load(struct xdp_nic *x, struct nic_params *params)
+{
+	return load_and_map(x, x->loopback, params);
 }
 
 static int attach_mode(struct xdp_nic *x, uint32_t mode)
@@ -85,6 +112,18 @@ static int attach_mode(struct xdp_nic *x, uint32_t mode)
 	return 0;
 }
 
+/* The program for generic mode is another one. */
+static int attach_generic(struct xdp_nic *x, struct nic_params *params)
+{
+	int err = 0;
+
+	if (!x->loopback) {
+		xdp_prog_detach(x);
+		err = load_and_map(x, true, params);
+	}
+	return err < 0 ? err : attach_mode(x, XDP_FLAGS_SKB_MODE);
+}
+
 int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params)
 {
 	int err = -EOPNOTSUPP;
@@ -94,7 +133,7 @@ int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params)
 	x->native = err == 0;
 	/* A program that is already there would be in the way in the other mode too. */
 	if (err < 0 && err != -EBUSY && err != -EEXIST && err != -EPERM)
-		err = attach_mode(x, XDP_FLAGS_SKB_MODE);
+		err = attach_generic(x, params);
 	if (err == -EBUSY || err == -EEXIST)
 		return xdp_why_occupied(x, params);
 	if (err == -EPERM || err == -EACCES)

@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "nic/steer_rule.h"
+#include "nic/xdp/xdp_generic.h"
 
 #define AF_INET 2 /* <sys/socket.h> is not for BPF */
 
@@ -23,6 +24,9 @@ struct {
 
 /* The .bss of the program: a BPF array that user space has mmapped. */
 struct steer_map steer;
+
+/* xdp_generic_shared_info(); 0 in native mode, where the verifier then removes is_batch(). */
+const volatile __u32 shared_info;
 
 /*
  * The coarse clock is up to a tick late, which a lease of about a second can bear, and costs
@@ -39,6 +43,19 @@ static __always_inline bool fits_chunk(struct xdp_md *ctx, const void *data, con
 	__u64 len = bpf_xdp_get_buff_len(ctx);
 
 	return len <= steer.max_len && len == (__u64)(end - data);
+}
+
+/* Generic mode: does the frame stand for several datagrams, which the kernel will cut or joined? */
+static __always_inline bool is_batch(struct xdp_md *ctx)
+{
+	struct generic_shared_info info;
+	struct generic_xdp_buff xdp;
+	__u64 at;
+
+	if (!shared_info || bpf_probe_read_kernel(&xdp, sizeof(xdp), ctx))
+		return false;
+	at = xdp.data_hard_start + xdp.frame_sz - shared_info;
+	return bpf_probe_read_kernel(&info, sizeof(info), (const void *)at) == 0 && info.gso_size;
 }
 
 /* The socket that the kernel would give the frame to; the caller releases it. */
@@ -110,7 +127,7 @@ int kbaccel_steer(struct xdp_md *ctx)
 	struct steer_key key;
 	__u32 bits = steer_parse(&steer, data, end, &key);
 
-	if (!bits || !lease_is_live() || !fits_chunk(ctx, data, end))
+	if (!bits || !lease_is_live() || !fits_chunk(ctx, data, end) || is_batch(ctx))
 		return XDP_PASS;
 	if (bits & STEER_SHARED)
 		bits = bits_of_owner(ctx, &key, bits);

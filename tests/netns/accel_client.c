@@ -6,12 +6,15 @@
  *     -n COUNT (10)   -z SIZE (64)   -g MICROSECONDS between two (1000)   -t MILLISECONDS to wait for the last (1000)
  *     -N FIRST number   -c connects   -b ADDRESS   -p own PORT   -P COUNT sockets in turn   -O sends IP options   -s no replies
  *     -C MILLISECONDS  first asks the server to compute for so long
+ *     -B COUNT of datagrams in each send, which the kernel cuts (UDP_SEGMENT)
  *     -l  in lock step: each is sent when the answer to the one before it is here
  *
  * Prints "sent N back N bad N from ADDRESS" and with -l the slowest round trip: "max N us".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+
+#include <netinet/udp.h>
 
 #include "accel_common.h"
 
@@ -20,7 +23,7 @@
 static struct sockaddr_storage to;
 static socklen_t tolen;
 static int fds[MAX_SOCKETS], sockets = 1;
-static unsigned sent, back, bad, count = 10;
+static unsigned sent, back, bad, count = 10, batch = 1;
 static size_t size = 64;
 static uint32_t first;
 static char source[64] = "-";
@@ -30,6 +33,7 @@ static int open_socket(const char *address, int port, bool connected, bool optio
 {
 	static const uint8_t nops[4] = { 1, 1, 1, 0 };
 	struct sockaddr_storage ss;
+	int segment = (int)size;
 	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	socklen_t len;
 
@@ -45,6 +49,8 @@ static int open_socket(const char *address, int port, bool connected, bool optio
 	}
 	if (options && setsockopt(fd, IPPROTO_IP, IP_OPTIONS, nops, sizeof(nops)) < 0)
 		kb_die("IP_OPTIONS: %s", strerror(errno));
+	if (batch > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0)
+		kb_die("UDP_SEGMENT: %s", strerror(errno));
 	if (connected && connect(fd, (struct sockaddr *)&to, tolen) < 0)
 		kb_die("connect: %s", strerror(errno));
 	return fd;
@@ -99,13 +105,15 @@ static void send_one(unsigned i, bool connected)
 	static uint8_t buf[KB_MAX];
 	ssize_t n;
 
-	kb_fill(buf, size, first + i);
+	for (unsigned k = 0; k < batch; k++)
+		kb_fill(buf + k * size, size, first + i + k);
 	if (connected)
-		n = send(fds[i % (unsigned)sockets], buf, size, 0);
+		n = send(fds[i % (unsigned)sockets], buf, batch * size, 0);
 	else
-		n = sendto(fds[i % (unsigned)sockets], buf, size, 0, (struct sockaddr *)&to, tolen);
-	if (n == (ssize_t)size)
-		sent++;
+		n = sendto(fds[i % (unsigned)sockets], buf, batch * size, 0, (struct sockaddr *)&to,
+			   tolen);
+	if (n == (ssize_t)(batch * size))
+		sent += batch;
 	else
 		fprintf(stderr, "send: %s\n", strerror(errno));
 }
@@ -127,7 +135,7 @@ int main(int argc, char **argv)
 	uint32_t compute = 0;
 	int port = 0, c;
 
-	while ((c = getopt(argc, argv, "n:z:g:t:N:cb:p:P:OslC:")) != -1)
+	while ((c = getopt(argc, argv, "n:z:g:t:N:cb:p:P:OslC:B:")) != -1)
 		switch (c) {
 		case 'n':
 			count = (unsigned)strtoul(optarg, NULL, 10);
@@ -165,13 +173,17 @@ int main(int argc, char **argv)
 		case 'l':
 			step = true;
 			break;
+		case 'B':
+			batch = (unsigned)atoi(optarg);
+			break;
 		case 'C':
 			compute = (uint32_t)atol(optarg);
 			break;
 		default:
 			kb_die("usage: accel_client [options] ADDRESS PORT");
 		}
-	if (optind + 2 != argc || sockets < 1 || sockets > MAX_SOCKETS || size > KB_MAX)
+	if (optind + 2 != argc || sockets < 1 || sockets > MAX_SOCKETS || batch < 1 ||
+	    count % batch || size * batch > KB_MAX)
 		kb_die("usage: accel_client [options] ADDRESS PORT");
 	tolen = kb_addr(argv[optind], atoi(argv[optind + 1]), &to);
 	seen = calloc(count + 1, sizeof(*seen));
@@ -179,7 +191,7 @@ int main(int argc, char **argv)
 		fds[i] = open_socket(address, port ? port + i : 0, connected, options);
 	if (compute)
 		ask_to_compute(compute);
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i += batch) {
 		begun = kb_now_us();
 		send_one(i, connected);
 		if (sink) {
