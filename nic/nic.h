@@ -47,7 +47,7 @@
 
 /*
  * A frame may be several datagrams that the kernel joined for a socket with UDP_GRO (generic XDP runs behind GRO), or has not
- * cut yet (UDP_SEGMENT of a local sender).
+ * cut yet (UDP_SEGMENT of a local sender), and the kernel does not let us tell.
  */
 #define NIC_F_JOINED 0x4u
 

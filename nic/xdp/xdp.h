@@ -58,6 +58,7 @@ struct xdp_nic {
 	struct xdp_steer *bpf; /* while opening only: map and program descriptors */
 	int link_fd;
 	bool native; /* driver XDP; else generic */
+	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
 	bool loopback;
 	unsigned rx_queues, tx_queues;
 	uint32_t frame_size;

@@ -72,6 +72,7 @@ static int load_for(struct xdp_nic *x, bool generic)
 	uint32_t shared_info = generic ? xdp_generic_shared_info() : 0;
 	int err = shared_info ? load(x, shared_info) : -ENOTSUP;
 
+	x->tells_batches = err == 0;
 	return err < 0 ? load(x, 0) : err;
 }
 
@@ -144,7 +145,7 @@ int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params)
 			       "Linux 5.18 or newer is needed, or another interface "
 			       "(KBACCEL_INTERFACE)",
 			       x->nic.ifname, strerror(-err));
-	if (x->native)
+	if (x->native || x->tells_batches)
 		return 0;
 	x->nic.flags |= NIC_F_JOINED;
 	if (xdp_link_joins(x))

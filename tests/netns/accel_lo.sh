@@ -56,28 +56,6 @@ answer=$(client -n 50 "$A4" 5300)
 equal 'clients elsewhere, by the kernel' 'sent 50 back 50 bad 0' "${answer% from*}"
 equal 'nothing broken' 0 "$(bad_lines server)"
 
-# What the kernel joins in front of generic XDP could not be told from one datagram.
-stop "$server"
-wait_until 2 no_xdp "$NS_A" lo
-spawn "$NS_A" gro preload 5301 python3 -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.IPPROTO_UDP, 104, 1)  # UDP_GRO
-s.bind(("127.0.0.1", 5301))
-s.recv(10)'
-wait_until 5 udp_bound "$NS_A" 5301
-check 'a socket with UDP_GRO stays with the kernel' wait_until 3 grep -q UDP_GRO "$KB_TMP/gro.log"
-stop "$SPAWNED"
-wait_until 2 no_xdp "$NS_A" lo
-if run_in "$NS_A" ethtool -K lo rx-udp-gro-forwarding on 2>/dev/null; then
-	start server 5300 -b 127.0.0.1 5300
-	server=$SPAWNED
-	check 'an interface that joins all datagrams is not used' grep -q 'rx-gro-list off' "$KB_TMP/server.log"
-	run_in "$NS_A" ethtool -K lo rx-udp-gro-forwarding off
-else
-	skip 'an interface that joins all datagrams is not used' 'lo has no rx-udp-gro-forwarding'
-fi
-
 # The rest of the loopback's traffic.
 spawn "$NS_A" tcp socat -u TCP4-LISTEN:5998,bind=127.0.0.1 OPEN:"$KB_TMP/tcp.out",creat
 wait_until 3 eval '[[ -n $(ip netns exec $NS_A ss -Hltn "sport = :5998") ]]'

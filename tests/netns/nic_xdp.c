@@ -341,7 +341,7 @@ static void run_lo(void)
 		check(false, "opens");
 		return;
 	}
-	check(nic->flags == (NIC_F_VIRTUAL | NIC_F_RX_ONLY | NIC_F_JOINED), "is for reception only");
+	check((nic->flags & ~NIC_F_JOINED) == (NIC_F_VIRTUAL | NIC_F_RX_ONLY), "is for reception only");
 	check(nic_tx_alloc(nic->queues[0], &base, 1) == 0, "gives no frame to send");
 	check(strstr(nic->mode, "generic") != NULL, "is in generic mode");
 	check(steer("127.0.0.1", true) == 0 && steer("::1", true) == 0, "steers an address");
