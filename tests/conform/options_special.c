@@ -331,6 +331,81 @@ static void devices(enum moment m)
 	close(fd);
 }
 
+/* The CPU chooses in the group, which depends on the sender's: but every datagram is read once, whatever the order of options. */
+static void cpu_group(int cpu_first)
+{
+	int fd[2], sum = 0, one = 1, cpu;
+
+	say("-- SO_INCOMING_CPU in a group, set %s SO_REUSEPORT\n", cpu_first ? "before" : "after");
+	for (int i = 0; i < 2; i++) {
+		fd[i] = udp(0);
+		cpu = i;
+		if (cpu_first)
+			set_int(fd[i], SOL_SOCKET, SO_INCOMING_CPU, cpu);
+		set_int(fd[i], SOL_SOCKET, SO_REUSEPORT, one);
+		must("bind", bind_to(fd[i], "any", PORT));
+		recv(fd[i], opt_buf, 1, MSG_DONTWAIT);
+		if (!cpu_first)
+			set_int(fd[i], SOL_SOCKET, SO_INCOMING_CPU, cpu);
+	}
+	peer_sends(PORT, 20, 1, 20);
+	for (int i = 0; i < 2; i++)
+		sum += take(NULL, fd[i]);
+	say("  both together: %d\n", sum);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* Options and extension headers for all that is sent; the value is read back, and the datagrams still arrive. */
+static void headers(void)
+{
+	static const struct {
+		const char *name;
+		int level, opt;
+		unsigned char value[8];
+		socklen_t len;
+	} cases[] = {
+		{ "IP_OPTIONS", IPPROTO_IP, IP_OPTIONS, { 1, 1, 1, 0 }, 4 },
+		{ "IPV6_HOPOPTS", IPPROTO_IPV6, IPV6_HOPOPTS, { 0, 0, 1, 4, 0, 0, 0, 0 }, 8 },
+		{ "IPV6_DSTOPTS", IPPROTO_IPV6, IPV6_DSTOPTS, { 0, 0, 1, 4, 0, 0, 0, 0 }, 8 },
+		{ "IPV6_RTHDRDSTOPTS", IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, { 0, 0, 1, 4, 0, 0, 0, 0 }, 8 },
+	};
+
+	for (size_t i = 0; i < NLEN(cases); i++) {
+		int fd = bound("any", PORT);
+		unsigned char back[64];
+		socklen_t len = sizeof(back);
+
+		say("-- %s\n", cases[i].name);
+		res("set",
+		    setsockopt(fd, cases[i].level, cases[i].opt, cases[i].value, cases[i].len));
+		res("get", getsockopt(fd, cases[i].level, cases[i].opt, back, &len));
+		say("  %u bytes\n", (unsigned)len);
+		res("send", send_to(fd, "x", 1, 0, "P1", PPORT));
+		say("  %s\n", peer("recvx 0 200"));
+		res("unset", setsockopt(fd, cases[i].level, cases[i].opt, NULL, 0));
+		res("send", send_to(fd, "x", 1, 0, "P1", PPORT));
+		say("  %s\n", peer("recvx 0 200"));
+		close(fd);
+	}
+}
+
+/* An address that the host lacks. */
+static void foreign(void)
+{
+	int fd = udp(0), one = 1, zero = 0;
+
+	say("-- IP_FREEBIND\n");
+	res("without", bind_to(fd, "N1", PORT));
+	res("set", setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)));
+	res("bind", bind_to(fd, "N1", PORT));
+	res("unset", setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &zero, sizeof(zero)));
+	res("recv", recv(fd, opt_buf, 1, MSG_DONTWAIT));
+	res("send", send_to(fd, "x", 1, 0, "P1", PPORT));
+	say("  %s\n", peer("recvx 0 50"));
+	close(fd);
+}
+
 /* Bound with privileges, used without. */
 static void unprivileged(void)
 {
@@ -342,7 +417,6 @@ static void unprivileged(void)
 		{ "SO_RCVBUF", SOL_SOCKET, SO_RCVBUF, { 100000 }, "" },
 		{ "SO_BUSY_POLL", SOL_SOCKET, SO_BUSY_POLL, { 0 }, "" },
 		{ "SO_PREFER_BUSY_POLL", SOL_SOCKET, SO_PREFER_BUSY_POLL, { 0 }, "" },
-		{ "SO_BINDTOIFINDEX", SOL_SOCKET, SO_BINDTOIFINDEX, { 0 }, "" },
 		{ "SO_DEBUG", SOL_SOCKET, SO_DEBUG, { 0 }, "" },
 		{ "SO_RCVMARK", SOL_SOCKET, OPT_SO_RCVMARK, { 0 }, "" },
 		{ "IP_TRANSPARENT", IPPROTO_IP, IP_TRANSPARENT, { 0 }, "" },
@@ -350,6 +424,8 @@ static void unprivileged(void)
 		{ "IP_XFRM_POLICY", IPPROTO_IP, IP_XFRM_POLICY, { 0 }, "" },
 		{ "IPV6_TRANSPARENT", IPPROTO_IPV6, IPV6_TRANSPARENT, { 0 }, "" },
 		{ "UDP_ENCAP", SOL_UDP, UDP_ENCAP, { 0 }, "" },
+		/* The last one: without privileges it can not be taken back. */
+		{ "SO_BINDTOIFINDEX", SOL_SOCKET, SO_BINDTOIFINDEX, { 0 }, "" },
 	};
 	static char line[4096];
 	int fd = bound("any", PORT), fresh = udp(0), old = 0;
@@ -387,6 +463,10 @@ int main(void)
 	timeouts(RECEIVED);
 	for (enum moment m = FRESH; m < CONNECTED; m++)
 		devices(m);
+	cpu_group(0);
+	cpu_group(1);
+	headers();
+	foreign();
 	fragment_mtu();
 	path_mtu(0);
 	path_mtu(1);
