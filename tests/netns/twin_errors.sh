@@ -117,6 +117,7 @@ scenario_local()
 	for v in 4 6; do
 		own=$A4 peer=$B4 nobody=10.77.1.66
 		[[ $v = 4 ]] || own=$A6 peer=$B6 nobody=fd77:1::66
+		wait_until 5 run_in "$NS_A" ping -q -c 1 -W 1 "$peer"
 		part "IPv$v: no neighbour"
 		ip netns exec "$NS_A" sysctl -qw net.ipv4.neigh.veth0.retrans_time_ms=50 net.ipv6.neigh.veth0.retrans_time_ms=50
 		quiet a sock 0 $v; quiet a bind 0 "$own" 5300; steered 0
