@@ -282,11 +282,31 @@ static bool is_plain(const struct msghdr *msg)
 	       (!msg->msg_name || (int)msg->msg_namelen >= 0);
 }
 
+#define EMPTY_RECEIVES 32
+
+/*
+ * A receive that does not wait says nothing about how the program hears of datagrams. Where it is a way that is not seen here (an
+ * epoll set filled by io_uring, as new libuv does it, or a plugin bound past us) only the kernel's socket can wake it:
+ * steering would silence that. So the socket has to be waited for through libc, or asked in vain again and again.
+ */
+static void activate_receiver(struct sock *s, int fd, int flags)
+{
+	if (__builtin_expect(s->state != SOCK_PREPARED, 1))
+		return;
+	if (s->watched || s->empty_receives >= EMPTY_RECEIVES || wait_until(s, fd, flags))
+		sock_activate(s);
+}
+
 static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	sock_activate(s);
+	ssize_t r;
+
+	activate_receiver(s, fd, flags);
 	stack_tick();
-	return receive(s, fd, msg, flags);
+	r = receive(s, fd, msg, flags);
+	if (__builtin_expect(s->state == SOCK_PREPARED, 0))
+		s->empty_receives = r == -EAGAIN ? s->empty_receives + 1 : 0;
+	return r;
 }
 
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
@@ -479,7 +499,7 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	if (timeout)
 		deadline = wait_deadline((uint64_t)timeout->tv_sec * NSEC_PER_SEC +
 					 (uint64_t)timeout->tv_nsec);
-	sock_activate(s);
+	activate_receiver(s, fd, flags);
 	stack_tick();
 	r = receive_many(s, fd, vec, n, flags, deadline);
 	if (timeout && r > 0) { /* the time that was left, as the kernel writes it back */
@@ -498,7 +518,6 @@ int sock_next_length(struct sock *s, int fd)
 	struct dgram *d;
 	int len = 0;
 
-	sock_activate(s);
 	stack_tick();
 	stack_poll();
 	if (sock_readable(s) && lock_acquire(&s->lock)) {

@@ -75,6 +75,7 @@ struct sock {
 	bool tx_plain;               /* no option that needs the kernel for sending */
 	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
 	const char *forsaken;        /* why it is to stay on the kernel path; NULL */
+	uint8_t empty_receives;      /* in a row, while it is SOCK_PREPARED */
 	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */
 	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
 	bool nonblock;               /* O_NONBLOCK, while this process alone can change it (not ->shared) */

@@ -168,7 +168,7 @@ static void early(void)
 	say("-- set before bind() and connect()\n");
 	set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 200);
 	must("bind", bind_to(fd, "L1", PORT));
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	fill_segments(900, 200, 3);
 	result(res("sendto", send_to(fd, buf, 900, 0, "P1", PPORT)));
 	must("connect", connect_to(fd, "P1", PPORT));

@@ -397,7 +397,15 @@ FN ssize_t send_to(int fd, const void *buf, size_t n, int flags, const char *nam
 	return sendto(fd, buf, n, flags, &a.sa, len);
 }
 
-/* A socket bound to @name:@port that has received once, so that steering is on. */
+/* Waits for @fd without waiting: steering is on then. A receive that does not wait would not do. */
+FN void settle(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	poll(&p, 1, 0);
+}
+
+/* A socket bound to @name:@port that has received once, and that steering is on for. */
 FN int bound(const char *name, int port)
 {
 	int fd = udp(0);
@@ -405,6 +413,7 @@ FN int bound(const char *name, int port)
 	char c;
 
 	must("bind", bind_to(fd, name, port));
+	settle(fd);
 	n = recv(fd, &c, 1, MSG_DONTWAIT);
 	if (n >= 0)
 		say("a new socket has a datagram ALREADY (%zd)\n", n);

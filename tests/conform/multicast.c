@@ -93,11 +93,6 @@ static int raw_socket(void)
 	return (int)r;
 }
 
-static void settle(int fd)
-{
-	recv(fd, buf, 1, MSG_DONTWAIT);
-}
-
 static int member_at(const char *name, int port, bool reuse)
 {
 	int fd = udp(0);

@@ -35,7 +35,7 @@ static void join(void)
 		must("join", setsockopt(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4)));
 	else
 		must("join", setsockopt(member, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)));
-	recv(member, buf, 1, MSG_DONTWAIT);
+	settle(member);
 }
 
 enum how { BY_NOTHING, BY_INDEX, BY_ADDRESS, BY_MREQ, BY_BOTH, BY_DEVICE, BY_MESSAGE };
@@ -170,7 +170,7 @@ static void one_case(const struct group_case *c, int number, bool connected)
 	    connected ? ", connected" : "");
 	name_interface(fd, c->how);
 	must("bind", bind_to(fd, c->from, PORT));
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	set_int(fd, level(), wire4() ? IP_MULTICAST_LOOP : IPV6_MULTICAST_LOOP, c->loop);
 	if (c->ttl >= 0)
 		set_int(fd, level(), wire4() ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS, c->ttl);

@@ -50,7 +50,7 @@ static void pktinfo(void)
 	else
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	must("bind", bind_to(fd, "any", PORT));
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	peer("send 0 L1 %d 40 1 1", PORT);
 	answer_from_there(fd);
 	peer("send 0 L2 %d 40 2 1", PORT);

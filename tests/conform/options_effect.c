@@ -135,7 +135,7 @@ static void try(const struct effect *e, enum moment m)
 	if (m == FRESH)
 		must("bind", bind_to(fd, "any", PORT));
 	if (m == FRESH)
-		recv(fd, opt_buf, 1, MSG_DONTWAIT);
+		settle(fd);
 	exchange(fd, 1, 60);
 	r = setsockopt(fd, e->level, e->opt, &e->back, sizeof(e->back));
 	say(" back: %s\n", r < 0 ? strerrorname_np(errno) : "done");

@@ -322,7 +322,7 @@ static void devices(enum moment m)
 		    r < 0 ? strerrorname_np(errno) : "ok");
 		if (m == FRESH && i == 0)
 			must("bind", bind_to(fd, "any", PORT));
-		recv(fd, opt_buf, 1, MSG_DONTWAIT);
+		settle(fd);
 		peer("send 0 L1 %d 20 1 1", PORT);
 		show_dgram("  recv", fd, 0, 40);
 		say("  send %s", send_to(fd, "x", 1, 0, "P1", PPORT) < 0 ? "fails" : "works");
@@ -344,7 +344,7 @@ static void cpu_group(int cpu_first)
 			set_int(fd[i], SOL_SOCKET, SO_INCOMING_CPU, cpu);
 		set_int(fd[i], SOL_SOCKET, SO_REUSEPORT, one);
 		must("bind", bind_to(fd[i], "any", PORT));
-		recv(fd[i], opt_buf, 1, MSG_DONTWAIT);
+		settle(fd[i]);
 		if (!cpu_first)
 			set_int(fd[i], SOL_SOCKET, SO_INCOMING_CPU, cpu);
 	}

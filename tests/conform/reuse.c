@@ -14,7 +14,7 @@ static int listener(int option)
 
 	set_int(fd, SOL_SOCKET, option, 1);
 	res("bind", bind_to(fd, "any", PORT));
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	return fd;
 }
 

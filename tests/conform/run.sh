@@ -199,7 +199,7 @@ peers_were_fast()
 {
 	local lab fast
 	# One program alone may have nothing to send to it.
-	[ -z "${KB_KERNEL_ONLY:-}" ] && [ "$(grep -c '/b[46]$' "$work/items")" -gt 10 ] &&
+	[ -z "${KB_KERNEL_ONLY:-}" ] && [ "$(grep -c '/b[46]$' "$work/items")" -gt 40 ] &&
 		[ -x "$BUILD/kbaccel" ] || return 0
 	for lab in "$work"/lab*; do
 		fast=$("$BUILD/kbaccel" stat "$(cat "$lab/both.pid")" | awk '$1 == "rx_fast" { print $2 }')

@@ -213,11 +213,11 @@ static void device(int fd)
 	res("the right one", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, (socklen_t)strlen(dev)));
 	res("read back", getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len));
 	say("  %s\n", strcmp(name, dev) ? "WRONG" : "right");
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	peer_sends(PORT, 40, 1, 1);
 	got("recv", recv(fd, buf, sizeof(buf), MSG_DONTWAIT), buf, sizeof(buf));
 	res("another", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, wrong, (socklen_t)strlen(wrong)));
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	peer_sends(PORT, 40, 2, 1);
 	res("recv", recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
 	res("none", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
@@ -232,7 +232,7 @@ static void min_ttl(int fd)
 
 	say("-- minimum TTL\n");
 	set_int(fd, level, wire4() ? IP_MINTTL : IPV6_MINHOPCOUNT, 60);
-	recv(fd, buf, 1, MSG_DONTWAIT);
+	settle(fd);
 	peer("opt 0 ttl 59");
 	peer_sends(PORT, 40, 1, 1);
 	res("recv, ttl 59", recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
