@@ -105,7 +105,7 @@ app_wait()
 {
 	local i hex
 	hex=$(printf '%04X' "$1")
-	for i in $(seq 100); do
+	for i in $(seq 300); do
 		ip netns exec "$ns_a" cat /proc/net/udp /proc/net/udp6 |
 			grep -q ":$hex 0*:0000 " && sleep 0.1 && return 0
 		sleep 0.05
