@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# lib_echo.sh - what the tests of language runtimes share: their echo servers under the preload with clients on kernel
+# sockets, and their clients under the preload with a server on kernel sockets. Sourced after lib.sh.
+#
+# The programs are in tests/apps/echo. A server's command is followed by ADDRESS PORT, a client's by ADDRESS PORT COUNT
+# SIZE: it sends COUNT datagrams of SIZE bytes, and fails unless each comes back as it went.
+
+echo=$here/echo
+port=6000
+
+echo_stop()
+{
+	kill "$server_pid" 2>/dev/null
+	wait "$server_pid" 2>/dev/null
+}
+
+# echo_server NAME ADDRESS COMMAND...
+echo_server()
+{
+	local name=$1 address=$2
+	shift 2
+	port=$((port + 1))
+	app_server $port "$@" "$address" $port
+	app_wait $port
+	app_count_start
+	app_check "$name $address" app_echo "$address" $port 150 200 4
+	app_bypassed "$name $address" 150
+	app_alive "$name $address"
+	echo_stop
+}
+
+# The same for IPv4 and IPv6: echo_servers NAME COMMAND...
+echo_servers()
+{
+	local name=$1
+	shift
+	echo_server "$name" "$addr4" "$@"
+	echo_server "$name" "$addr6" "$@"
+}
+
+# echo_client NAME ADDRESS COMMAND...
+echo_client()
+{
+	local name=$1 address=$2
+	shift 2
+	port=$((port + 1))
+	KB_NOPRELOAD=1 app_server $port python3 "$here/echo_server.py" blocking "$address" $port
+	app_wait $port
+	app_count_start
+	app_check "$name $address" app_client_fast '*' "$@" "$address" $port 150 200
+	app_client_bypassed "$name $address" 150
+	echo_stop
+}
+
+echo_clients()
+{
+	local name=$1
+	shift
+	echo_client "$name" "$addr4" "$@"
+	echo_client "$name" "$addr6" "$@"
+}
+
+# app_client_bypassed NAME LEAST: like app_bypassed, for a client under the preload: of what the server's kernel counts
+# the client's kernel saw less than a tenth.
+app_client_bypassed()
+{
+	local name=$1 least=$2 to back
+	set -- $(app_counters "$ns_a") $(app_counters "$ns_b")
+	to=$(($1 - a_in)) back=$(($2 - a_out))
+	set -- $(($4 - b_out)) $(($3 - b_in))
+	[ -n "${KB_VERBOSE:-}" ] &&
+		echo "# $name: to the server $to, by the client's kernel $1; back $back, by the client's kernel $2"
+	if [ "$to" -lt "$least" ]; then
+		app_fail "$name bypass" "only $to datagrams were sent, $least expected"
+	elif [ -n "${KB_NOPRELOAD:-}" ]; then
+		echo "skip $app $name bypass: no preload"
+	elif [ $(($1 * 10)) -gt "$to" ]; then
+		app_fail "$name bypass" "of $to datagrams the client's kernel sent $1"
+	elif [ $(($2 * 10)) -gt "$back" ]; then
+		app_fail "$name bypass" "of $back answers the client's kernel received $2"
+	else
+		app_pass "$name bypass"
+	fi
+}
+type app_client_fast >/dev/null 2>&1 || app_client_fast()
+{
+	local ports=$1
+	shift
+	if [ -n "${KB_NOPRELOAD:-}" ]; then app_client "$@"; else
+	app_client env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"; fi
+}
