@@ -82,6 +82,36 @@ app_client_bypassed()
 		app_pass "$name bypass"
 	fi
 }
+# app_by_kernel NAME LEAST: the opposite of app_bypassed, for programs that the preload can not accelerate: the server's
+# kernel counts at least LEAST datagrams each way.
+app_by_kernel()
+{
+	local name=$1 least=$2 to back
+	set -- $(app_counters "$ns_a")
+	to=$(($1 - a_in)) back=$(($2 - a_out))
+	[ -n "${KB_VERBOSE:-}" ] && echo "# $name: by the server's kernel received $to, sent $back"
+	if [ "$to" -lt "$least" ] || [ "$back" -lt "$least" ]; then
+		app_fail "$name by the kernel" "it received $to and sent $back datagrams, $least expected"
+	else
+		app_pass "$name by the kernel"
+	fi
+}
+
+# A server that the preload has to leave alone: echo_by_kernel NAME ADDRESS COMMAND...
+echo_by_kernel()
+{
+	local name=$1 address=$2
+	shift 2
+	port=$((port + 1))
+	app_server $port "$@" "$address" $port
+	app_wait $port
+	app_count_start
+	app_check "$name $address" app_echo "$address" $port 150 200 4
+	app_by_kernel "$name $address" 150
+	app_alive "$name $address"
+	echo_stop
+}
+
 type app_client_fast >/dev/null 2>&1 || app_client_fast()
 {
 	local ports=$1
