@@ -11,8 +11,8 @@ export HOME=$tmp # for erl's cookie
 erlc -o "$tmp" "$echo/echo.erl" || app_skip "erlc does not compile echo.erl"
 main='try echo:main(init:get_plain_arguments()), halt(0) catch _:E -> io:format("~p~n", [E]), halt(1) end.'
 erl=(erl +S 2:2 -noinput -boot no_dot_erlang -pa "$tmp" -eval "$main" -extra)
-echo_servers "active" "${erl[@]}" active
-echo_server "active once" $addr4 "${erl[@]}" once
-echo_server "passive" $addr6 "${erl[@]}" passive
-echo_clients "client" "${erl[@]}" client
+echo_server "active" $addr4 "${erl[@]}" active
+echo_server "active once" $addr6 "${erl[@]}" once
+echo_server "passive" $addr4 "${erl[@]}" passive
+echo_client "client" $addr6 "${erl[@]}" client
 app_end

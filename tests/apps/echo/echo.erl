@@ -5,7 +5,6 @@
 -export([main/1]).
 
 main([Kind, Address, Port | Rest]) ->
-	os:set_signal(sigterm, default), % init's own handling takes a second
 	{ok, IP} = inet:parse_address(Address),
 	Family = case tuple_size(IP) of 4 -> inet; 8 -> inet6 end,
 	run(Kind, Family, IP, list_to_integer(Port), [list_to_integer(N) || N <- Rest]).
