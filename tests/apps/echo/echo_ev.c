@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* echo_ev.c: `echo_ev epoll|poll|select|linuxaio ADDRESS PORT`, UDP echo with libev and the named way to wait. */
+/* echo_ev.c: `echo_ev epoll|poll|select ADDRESS PORT`, UDP echo with libev and the named way to wait. */
 #include <ev.h>
 
 #include "echo.h"
@@ -17,7 +17,7 @@ static unsigned backend(const char *name)
 		return EVBACKEND_POLL;
 	if (!strcmp(name, "select"))
 		return EVBACKEND_SELECT;
-	return strcmp(name, "linuxaio") ? EVBACKEND_EPOLL : EVBACKEND_LINUXAIO;
+	return EVBACKEND_EPOLL;
 }
 
 int main(int argc, char **argv)
