@@ -3,7 +3,7 @@
 # dnsmasq.sh - dnsmasq as DNS server: poll(), IP_PKTINFO both ways, a wildcard socket or one for each address.
 # PACKAGES: dnsmasq-base bind9-dnsutils dnsperf
 . "$(dirname "$0")/lib.sh"
-. "$here/dns.sh"
+. "$here/lib_dns.sh"
 app_need dnsmasq dig dnsperf
 app_lab
 

@@ -3,7 +3,7 @@
 # knot.sh - Knot DNS: threads that wait in poll() or epoll and use recvmmsg with IP_PKTINFO.
 # PACKAGES: knot bind9-dnsutils dnsperf
 . "$(dirname "$0")/lib.sh"
-. "$here/dns.sh"
+. "$here/lib_dns.sh"
 app_need knotd dig dnsperf
 app_lab
 dns_zone

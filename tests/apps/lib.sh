@@ -84,20 +84,49 @@ app_client()
 	timeout -k 1 15 ip netns exec "$ns_b" "$@"
 }
 
+# A client under the preload, as a server is: app_client_fast PORTS COMMAND...
+app_client_fast()
+{
+	local ports=$1
+	shift
+	if [ -z "${KB_NOPRELOAD:-}" ]; then
+		set -- env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"
+	fi
+	app_client "$@"
+}
+
 # A server in the background, under the preload: app_server PORTS COMMAND...; its output is in $tmp/server.log.
 app_server()
 {
 	local ports=$1
 	shift
 	if [ -n "${KB_NOPRELOAD:-}" ]; then
-		set -- ip netns exec "$ns_a" "$@"
+		app_spawn "$ns_a" "$@"
 	else
-		set -- ip netns exec "$ns_a" env LD_PRELOAD="$BUILD/libkbaccel.so" \
-			KBACCEL_PORTS="$ports" "$@"
+		app_spawn "$ns_a" env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"
 	fi
-	"$@" >>"$tmp/server.log" 2>&1 </dev/null &
+}
+
+# A server on kernel sockets, for clients under the preload.
+app_server_plain()
+{
+	app_spawn "$ns_a" "$@"
+}
+
+app_spawn()
+{
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$@" >>"$tmp/server.log" 2>&1 </dev/null &
 	server_pid=$!
 	server_pids="$server_pids $server_pid"
+}
+
+# Ends the server that was started last.
+app_stop()
+{
+	kill "$server_pid" 2>/dev/null
+	wait "$server_pid" 2>/dev/null
 }
 
 # Waits until a UDP socket of the server is bound to the port.
@@ -148,8 +177,8 @@ app_counters()
 		END { print i + 0, o + 0 }' /proc/net/snmp /proc/net/snmp6
 }
 
-# app_count_start ... app_bypassed NAME LEAST [rx]: of at least LEAST datagrams to the server the kernel saw less than a
-# tenth, and of the answers likewise (unless only rx counts).
+# app_count_start ... app_bypassed NAME LEAST [rx|tx]: of at least LEAST datagrams to the server its kernel saw less than
+# a tenth, and of its answers likewise (or only one of both counts). What the other side's kernel counts is the truth.
 app_count_start()
 {
 	set -- $(app_counters "$ns_a") $(app_counters "$ns_b")
@@ -158,19 +187,32 @@ app_count_start()
 
 app_bypassed()
 {
-	local name=$1 least=$2 only=${3:-} to back kin kout
-	set -- $(app_counters "$ns_a") $(app_counters "$ns_b")
-	kin=$(($1 - a_in)) kout=$(($2 - a_out)) back=$(($3 - b_in)) to=$(($4 - b_out))
+	set -- "$1" "$2" "${3:-both}" $(app_counters "$ns_a") $(app_counters "$ns_b")
+	app_judge "$1" "$2" "$3" $(($7 - b_out)) $(($4 - a_in)) $(($6 - b_in)) $(($5 - a_out))
+}
+
+# The same for a client under the preload, whose server is on kernel sockets.
+app_bypassed_client()
+{
+	set -- "$1" "$2" "${3:-both}" $(app_counters "$ns_a") $(app_counters "$ns_b")
+	app_judge "$1" "$2" "$3" $(($5 - a_out)) $(($6 - b_in)) $(($4 - a_in)) $(($7 - b_out))
+}
+
+# app_judge NAME LEAST rx|tx|both IN KERNEL-IN OUT KERNEL-OUT: datagrams to the program and from it, and its kernel's part.
+app_judge()
+{
+	local name=$1 least=$2 only=$3 in=$4 kin=$5 out=$6 kout=$7 seen=$4
+	[ "$only" != tx ] || seen=$out
 	[ -n "${KB_VERBOSE:-}" ] &&
-		echo "# $name: to the server $to, by the kernel $kin; back $back, by the kernel $kout"
-	if [ "$to" -lt "$least" ]; then
-		app_fail "$name bypass" "only $to datagrams were sent, $least expected"
+		echo "# $name: to the program $in, by its kernel $kin; from it $out, by its kernel $kout"
+	if [ "$seen" -lt "$least" ]; then
+		app_fail "$name bypass" "only $seen datagrams were sent, $least expected"
 	elif [ -n "${KB_NOPRELOAD:-}" ]; then
 		echo "skip $app $name bypass: no preload"
-	elif [ $((kin * 10)) -gt "$to" ]; then
-		app_fail "$name bypass" "of $to datagrams to the server the kernel received $kin"
-	elif [ "$only" != rx ] && [ $((kout * 10)) -gt "$back" ]; then
-		app_fail "$name bypass" "of $back answers the kernel sent $kout"
+	elif [ "$only" != tx ] && [ $((kin * 10)) -gt "$in" ]; then
+		app_fail "$name bypass" "of $in datagrams to the program the kernel received $kin"
+	elif [ "$only" != rx ] && [ $((kout * 10)) -gt "$out" ]; then
+		app_fail "$name bypass" "of $out datagrams from the program the kernel sent $kout"
 	else
 		app_pass "$name bypass"
 	fi
@@ -199,4 +241,14 @@ app_end()
 app_echo()
 {
 	app_client python3 "$here/echo_client.py" "$@"
+}
+
+# app_says TEXT COMMAND...: the command succeeds, and its output has the text in it.
+app_says()
+{
+	local text=$1
+	shift
+	"$@" >"$tmp/says.log" 2>&1 || { cat "$tmp/says.log" && return 1; }
+	cat "$tmp/says.log"
+	grep -qF -e "$text" "$tmp/says.log"
 }

@@ -3,7 +3,7 @@
 # nsd.sh - NSD: binds, forks its servers, drops privileges; recvmmsg and sendmmsg, SO_REUSEPORT.
 # PACKAGES: nsd bind9-dnsutils dnsperf
 . "$(dirname "$0")/lib.sh"
-. "$here/dns.sh"
+. "$here/lib_dns.sh"
 app_need nsd dig dnsperf
 app_lab
 dns_zone

@@ -3,7 +3,7 @@
 # unbound.sh - Unbound with local data: libevent or its own loop, recvmsg, several addresses, TCP beside UDP.
 # PACKAGES: unbound bind9-dnsutils dnsperf
 . "$(dirname "$0")/lib.sh"
-. "$here/dns.sh"
+. "$here/lib_dns.sh"
 app_need unbound dig dnsperf
 app_lab
 cat >"$tmp/unbound.conf" <<CONF

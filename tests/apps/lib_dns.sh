@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# dns.sh - what the DNS server tests share; sourced after lib.sh.
+# lib_dns.sh - what the DNS server tests share; sourced after lib.sh.
 
 dns_zone()
 {
