@@ -8,12 +8,6 @@
 echo=$here/echo
 port=6000
 
-echo_stop()
-{
-	kill "$server_pid" 2>/dev/null
-	wait "$server_pid" 2>/dev/null
-}
-
 # echo_server NAME ADDRESS COMMAND...
 echo_server()
 {
@@ -26,7 +20,7 @@ echo_server()
 	app_check "$name $address" app_echo "$address" $port 150 200 4
 	app_bypassed "$name $address" 150
 	app_alive "$name $address"
-	echo_stop
+	app_stop
 }
 
 # The same for IPv4 and IPv6: echo_servers NAME COMMAND...
@@ -44,12 +38,12 @@ echo_client()
 	local name=$1 address=$2
 	shift 2
 	port=$((port + 1))
-	KB_NOPRELOAD=1 app_server $port python3 "$here/echo_server.py" blocking "$address" $port
+	app_server_plain python3 "$here/echo_server.py" blocking "$address" $port
 	app_wait $port
 	app_count_start
 	app_check "$name $address" app_client_fast '*' "$@" "$address" $port 150 200
-	app_client_bypassed "$name $address" 150
-	echo_stop
+	app_bypassed_client "$name $address" 150
+	app_stop
 }
 
 echo_clients()
@@ -60,28 +54,6 @@ echo_clients()
 	echo_client "$name" "$addr6" "$@"
 }
 
-# app_client_bypassed NAME LEAST: like app_bypassed, for a client under the preload: of what the server's kernel counts
-# the client's kernel saw less than a tenth.
-app_client_bypassed()
-{
-	local name=$1 least=$2 to back
-	set -- $(app_counters "$ns_a") $(app_counters "$ns_b")
-	to=$(($1 - a_in)) back=$(($2 - a_out))
-	set -- $(($4 - b_out)) $(($3 - b_in))
-	[ -n "${KB_VERBOSE:-}" ] &&
-		echo "# $name: to the server $to, by the client's kernel $1; back $back, by the client's kernel $2"
-	if [ "$to" -lt "$least" ]; then
-		app_fail "$name bypass" "only $to datagrams were sent, $least expected"
-	elif [ -n "${KB_NOPRELOAD:-}" ]; then
-		echo "skip $app $name bypass: no preload"
-	elif [ $(($1 * 10)) -gt "$to" ]; then
-		app_fail "$name bypass" "of $to datagrams the client's kernel sent $1"
-	elif [ $(($2 * 10)) -gt "$back" ]; then
-		app_fail "$name bypass" "of $back answers the client's kernel received $2"
-	else
-		app_pass "$name bypass"
-	fi
-}
 # app_by_kernel NAME LEAST: the opposite of app_bypassed, for programs that the preload can not accelerate: the server's
 # kernel counts at least LEAST datagrams each way.
 app_by_kernel()
@@ -109,13 +81,5 @@ echo_by_kernel()
 	app_check "$name $address" app_echo "$address" $port 150 200 4
 	app_by_kernel "$name $address" 150
 	app_alive "$name $address"
-	echo_stop
-}
-
-type app_client_fast >/dev/null 2>&1 || app_client_fast()
-{
-	local ports=$1
-	shift
-	if [ -n "${KB_NOPRELOAD:-}" ]; then app_client "$@"; else
-	app_client env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"; fi
+	app_stop
 }
