@@ -1,0 +1,35 @@
+;; SPDX-License-Identifier: BSD-3-Clause
+;; echo.scm - an echo server and its client in Guile: recvfrom! and sendto with blocking sockets.
+(use-modules (ice-9 match) (rnrs bytevectors))
+
+(define (sockaddr address port)
+  (if (string-index address #\:)
+      (make-socket-address AF_INET6 (inet-pton AF_INET6 address) port)
+      (make-socket-address AF_INET (inet-pton AF_INET address) port)))
+
+(define (part buffer length)
+  (let ((copy (make-bytevector length)))
+    (bytevector-copy! buffer 0 copy 0 length)
+    copy))
+
+(match (command-line)
+  ((_ role address port . rest)
+   (let* ((peer (sockaddr address (string->number port)))
+          (sock (socket (sockaddr:fam peer) SOCK_DGRAM 0))
+          (buffer (make-bytevector 65536)))
+     (if (string=? role "server")
+         (begin
+           (bind sock peer)
+           (let loop ()
+             (let ((got (recvfrom! sock buffer)))
+               (sendto sock (part buffer (car got)) (cdr got))
+               (loop))))
+         (let ((count (string->number (car rest))))
+           (alarm 10)
+           (do ((n 0 (+ n 1))) ((= n count))
+             (let ((text (string->utf8 (format #f "datagram ~a ~a" n (make-string n #\x)))))
+               (sendto sock text peer)
+               (unless (equal? text (part buffer (car (recvfrom! sock buffer))))
+                 (format #t "~a came back changed~%" n)
+                 (exit 1))))
+           (format #t "~a datagrams~%" count))))))
