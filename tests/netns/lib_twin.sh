@@ -75,6 +75,15 @@ quiet() { command_to "$@"; }
 
 agent_counter() { "$tool" stat "$A_PID" | awk -v name="$1" '$1 == name { n = $2 } END { print n + 0 }'; }
 
+# The library publishes what the queues count every 100 ms, when it is called.
+settled_counter()
+{
+	sleep 0.11
+	quiet a poll 0 0
+	quiet a poll 0 0
+	agent_counter "$1_fast"
+}
+
 # fast rx|tx COUNT COMMAND...: the command; meanwhile at least COUNT datagrams bypass the kernel. slow: none does.
 fast() { by_path -ge "$@"; }
 slow()
@@ -87,10 +96,10 @@ by_path()
 {
 	local how=$1 what=$2 count=$3 before now
 	shift 3
-	if under_library; then before=$(agent_counter "${what}_fast"); fi
+	if under_library; then before=$(settled_counter "$what"); fi
 	"$@"
 	if under_library; then
-		now=$(agent_counter "${what}_fast")
+		now=$(settled_counter "$what")
 		test $((now - before)) "$how" "$count" || say "WRONG PATH: $((now - before)) datagrams fast, want $how $count ($what)"
 	fi
 }

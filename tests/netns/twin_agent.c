@@ -435,12 +435,26 @@ static const struct {
 	{ "echo", do_echo }, { "close", do_close },
 };
 
+/*
+ * Waits for a command as a server waits for work, with its sockets in the set: asleep outside of the library it would lose its
+ * lease, if the next command is long in coming.
+ */
+static void wait_for_command(void)
+{
+	struct pollfd p[SOCKETS + 1] = { { .fd = 0, .events = POLLIN } };
+
+	for (int i = 0; i < SOCKETS; i++)
+		p[i + 1] = (struct pollfd){ .fd = fds[i] };
+	poll(p, SOCKETS + 1, -1); /* an error of a socket ends it, too: then fgets() waits */
+}
+
 int main(void)
 {
 	char line[256], name[32];
 	int id, used;
 
-	while (fgets(line, sizeof(line), stdin)) {
+	memset(fds, -1, sizeof(fds));
+	while (wait_for_command(), fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
 		used = 0;
 		if (sscanf(line, "%31s %d %n", name, &id, &used) < 2 || id < 0 || id >= SOCKETS)

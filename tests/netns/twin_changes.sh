@@ -3,7 +3,7 @@
 #
 # twin_changes.sh - the network changes under a program that sends and receives fast: routes, neighbours, MTU, interfaces. Who
 # gets its datagrams, what it receives and what its calls say follows the kernel.
-# TIMEOUT: 240
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"
