@@ -222,7 +222,7 @@ RUN = BUILD=$(BUILD) V=$(V) tests/run
 test: ## install what is needed, build, run every test
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all tests
-	@$(RUN) all
+	@$(RUN) -j $(JOBS) all
 
 check-fast: all $(call test_bin,unit) ## unit tests and the checks of layers and exports, in less than a minute
 	@$(RUN) static unit
