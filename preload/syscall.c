@@ -10,8 +10,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fds.h"
 #include "preload/preload.h"
+#include "stack/pollset.h"
+#include "stack/stack.h"
+#include "stack/usermem.h"
 
 struct args {
 	long v[6];
@@ -19,20 +23,100 @@ struct args {
 
 #define A(i, type) ((type)a->v[i])
 
-/* Raw pselect6 and ppoll take the size of the mask, which is not libc's: kernel masks have 8 bytes. */
-static const sigset_t *mask_of(const long *raw, sigset_t *copy)
+/*
+ * Raw ppoll, pselect6 and the epoll calls take the size of the mask, which is not libc's: kernel masks have 8 bytes. False: the
+ * kernel has something against it. *@mask: NULL or @copy.
+ */
+static bool mask_of(const long *raw, long size, sigset_t *copy, const sigset_t **mask)
 {
+	*mask = NULL;
 	if (!raw)
-		return NULL;
+		return true;
+	if (size != 8 || !stack.ready || !usermem_readable(raw, 8))
+		return false;
 	sigemptyset(copy);
 	__builtin_memcpy(copy, raw, 8);
-	return copy;
+	*mask = copy;
+	return true;
 }
 
 /* Raw pselect6's last argument: a structure of the mask's address and its size. */
-static const sigset_t *mask_of_pselect(const long *pair, sigset_t *copy)
+static bool mask_of_pselect(const long *pair, sigset_t *copy, const sigset_t **mask)
 {
-	return pair ? mask_of((const long *)pair[0], copy) : NULL;
+	*mask = NULL;
+	if (!pair)
+		return true;
+	return usermem_readable(pair, 2 * sizeof(*pair)) &&
+	       mask_of((const long *)pair[0], pair[1], copy, mask);
+}
+
+static bool is_time(const struct timespec *ts)
+{
+	return !ts || (usermem_readable(ts, sizeof(*ts)) && ts->tv_sec >= 0 &&
+		       (unsigned long)ts->tv_nsec < NSEC_PER_SEC);
+}
+
+/* The raw calls leave the time that was not slept in their argument, if they can (fs/select.c poll_select_finish()). */
+static void write_back(struct timespec *ts, uint64_t began)
+{
+	struct timespec left = { 0, 0 };
+	uint64_t slept = clock_ns() - began, all;
+
+	if (!ts || (!ts->tv_sec && !ts->tv_nsec) || !usermem_writable_kept(ts, sizeof(*ts)))
+		return;
+	all = (uint64_t)ts->tv_sec > UINT64_MAX / 4 / NSEC_PER_SEC
+		      ? UINT64_MAX / 4
+		      : (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+	if (all > slept) {
+		left.tv_sec = (time_t)((all - slept) / NSEC_PER_SEC);
+		left.tv_nsec = (long)((all - slept) % NSEC_PER_SEC);
+	}
+	*ts = left;
+}
+
+/* False: no accelerated socket in it, or arguments that the kernel has to judge. libc's functions would read a bad time themselves. */
+static bool raw_ppoll(const struct args *a, long *r)
+{
+	struct pollfd *fds = A(0, struct pollfd *);
+	nfds_t n = A(1, unsigned);
+	struct timespec *ts = A(2, struct timespec *);
+	const sigset_t *mask;
+	uint64_t began;
+	sigset_t copy;
+
+	if (!poll_is_fast(fds, n) || !is_time(ts) || !mask_of(A(3, const long *), A(4, long), &copy, &mask))
+		return false;
+	began = clock_ns();
+	*r = ppoll(fds, n, ts, mask);
+	write_back(ts, began);
+	return true;
+}
+
+static bool raw_pselect(const struct args *a, long *r)
+{
+	struct timespec *ts = A(4, struct timespec *);
+	const sigset_t *mask;
+	uint64_t began;
+	sigset_t copy;
+
+	if (!select_is_fast(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *)) || !is_time(ts) ||
+	    !mask_of_pselect(A(5, const long *), &copy, &mask))
+		return false;
+	began = clock_ns();
+	*r = pselect(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *), ts, mask);
+	write_back(ts, began);
+	return true;
+}
+
+static bool raw_select(const struct args *a, long *r)
+{
+	struct timeval *tv = A(4, struct timeval *);
+
+	if (!select_is_fast(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *)) ||
+	    (tv && (!usermem_readable(tv, sizeof(*tv)) || tv->tv_sec < 0 || tv->tv_usec < 0)))
+		return false;
+	*r = select(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *), tv);
+	return true;
 }
 
 static bool receive(long nr, const struct args *a, long *r)
@@ -153,7 +237,8 @@ static bool descriptors(long nr, const struct args *a, long *r)
 
 static bool waiting(long nr, const struct args *a, long *r)
 {
-	sigset_t mask;
+	const sigset_t *mask;
+	sigset_t copy;
 
 	switch (nr) {
 #ifdef SYS_poll
@@ -162,19 +247,13 @@ static bool waiting(long nr, const struct args *a, long *r)
 		return true;
 #endif
 	case SYS_ppoll:
-		*r = ppoll(A(0, struct pollfd *), A(1, nfds_t), A(2, const struct timespec *),
-			   mask_of(A(3, const long *), &mask));
-		return true;
+		return raw_ppoll(a, r);
 #ifdef SYS_select
 	case SYS_select:
-		*r = select(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *),
-			    A(4, struct timeval *));
-		return true;
+		return raw_select(a, r);
 #endif
 	case SYS_pselect6:
-		*r = pselect(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *),
-			     A(4, const struct timespec *), mask_of_pselect(A(5, const long *), &mask));
-		return true;
+		return raw_pselect(a, r);
 #ifdef SYS_epoll_create
 	case SYS_epoll_create:
 		*r = epoll_create(A(0, int));
@@ -192,12 +271,15 @@ static bool waiting(long nr, const struct args *a, long *r)
 		return true;
 #endif
 	case SYS_epoll_pwait:
-		*r = epoll_pwait(A(0, int), A(1, struct epoll_event *), A(2, int), A(3, int),
-				 mask_of(A(4, const long *), &mask));
+		if (!mask_of(A(4, const long *), A(5, long), &copy, &mask))
+			return false;
+		*r = epoll_pwait(A(0, int), A(1, struct epoll_event *), A(2, int), A(3, int), mask);
 		return true;
 	case SYS_epoll_pwait2:
+		if (!mask_of(A(4, const long *), A(5, long), &copy, &mask))
+			return false;
 		*r = epoll_pwait2(A(0, int), A(1, struct epoll_event *), A(2, int),
-				  A(3, const struct timespec *), mask_of(A(4, const long *), &mask));
+				  A(3, const struct timespec *), mask);
 		return true;
 	default:
 		return false;

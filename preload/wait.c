@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* wait.c - poll, select and epoll. */
+#include <limits.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -46,10 +47,20 @@ static bool deadline_ts(const struct timespec *ts, uint64_t *deadline)
 	return true;
 }
 
+/* The kernel's count has 32 bits. */
+#define COUNT(n) ((n) & UINT_MAX)
+
+/* A mask that can not be read: the kernel says so, also when something is ready. */
+static bool is_mask(const sigset_t *mask)
+{
+	return !mask || usermem_readable(mask, 8);
+}
+
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	int saved = errno;
 
+	n = COUNT(n);
 	if (!poll_is_fast(fds, n))
 		return real.poll(fds, n, timeout);
 	return result(poll_wait(fds, n, deadline_ms(timeout), NULL), saved);
@@ -62,7 +73,8 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
 	uint64_t deadline;
 	int saved = errno;
 
-	if (!poll_is_fast(fds, n) || !deadline_ts(timeout, &deadline))
+	n = COUNT(n);
+	if (!poll_is_fast(fds, n) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
 		return real.ppoll(fds, n, timeout, mask);
 	return result(poll_wait(fds, n, deadline, mask), saved);
 }
@@ -91,10 +103,19 @@ static void write_back(struct timeval *timeout, uint64_t deadline)
 {
 	uint64_t now = clock_ns(), left = deadline > now ? deadline - now : 0;
 
-	if (!timeout || !usermem_writable(&timeout->tv_usec, sizeof(timeout->tv_usec)))
+	if (!timeout || !usermem_writable(timeout, sizeof(*timeout)))
 		return;
 	timeout->tv_sec = (time_t)(left / NSEC_PER_SEC);
 	timeout->tv_usec = (suseconds_t)(left % NSEC_PER_SEC / NSEC_PER_USEC);
+}
+
+/*
+ * The kernel looks at no more descriptors than the process's table has room for, which is much more since ours stand at its end: a
+ * program that says more than its sets have bits must not suffer for it. Above FD_SETSIZE only open ones count.
+ */
+static int count_in_sets(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
+{
+	return n > FD_SETSIZE && fdtable_used ? select_count(n, rd, wr, ex) : n;
 }
 
 EXPORT int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)
@@ -102,6 +123,7 @@ EXPORT int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *tim
 	uint64_t deadline = WAIT_FOREVER;
 	int saved = errno, r;
 
+	n = count_in_sets(n, rd, wr, ex);
 	if (!select_is_fast(n, rd, wr, ex) ||
 	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
 			 timeout->tv_usec < 0)))
@@ -127,7 +149,8 @@ EXPORT int pselect(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct times
 	uint64_t deadline;
 	int saved = errno;
 
-	if (!select_is_fast(n, rd, wr, ex) || !deadline_ts(timeout, &deadline))
+	n = count_in_sets(n, rd, wr, ex);
+	if (!select_is_fast(n, rd, wr, ex) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
 		return real.pselect(n, rd, wr, ex, timeout, mask);
 	return result(select_wait(n, rd, wr, ex, deadline, mask), saved);
 }
@@ -192,14 +215,15 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 }
 
 /* The set of @epfd if the stack has a say in it, with a reference. */
-static struct epoll_set *fast_set(int epfd, int max)
+static struct epoll_set *fast_set(int epfd, const struct epoll_event *events, int max)
 {
 	struct epoll_set *ep = fdtable_epoll(epfd);
 
 	if (!ep)
 		return NULL;
 	/* With other threads about, an accelerated socket may be added while we wait. */
-	if (max > 0 && (!__libc_single_threaded || epoll_is_fast(ep)))
+	if (max > 0 && (size_t)max <= INT_MAX / sizeof(*events) &&
+	    usermem_plain(events, (size_t)max * sizeof(*events)) && (!__libc_single_threaded || epoll_is_fast(ep)))
 		return ep;
 	epoll_put(ep);
 	return NULL;
@@ -220,7 +244,7 @@ static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events,
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-	struct epoll_set *ep = fast_set(epfd, max);
+	struct epoll_set *ep = fast_set(epfd, events, max);
 
 	if (!ep)
 		return real.epoll_wait(epfd, events, max, timeout);
@@ -230,8 +254,12 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout
 EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 		       const sigset_t *mask)
 {
-	struct epoll_set *ep = fast_set(epfd, max);
+	struct epoll_set *ep = fast_set(epfd, events, max);
 
+	if (ep && !is_mask(mask)) {
+		epoll_put(ep);
+		ep = NULL;
+	}
 	if (!ep)
 		return real.epoll_pwait(epfd, events, max, timeout, mask);
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), mask);
@@ -240,12 +268,12 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 			const struct timespec *timeout, const sigset_t *mask)
 {
-	struct epoll_set *ep = fast_set(epfd, max);
+	struct epoll_set *ep = fast_set(epfd, events, max);
 	uint64_t deadline;
 
 	if (!ep)
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);
-	if (!deadline_ts(timeout, &deadline)) {
+	if (!deadline_ts(timeout, &deadline) || !is_mask(mask)) {
 		epoll_put(ep);
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);
 	}

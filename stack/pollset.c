@@ -6,10 +6,13 @@
 #include "stack/pollset.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "base/fds.h"
 #include "base/kernel.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
@@ -58,9 +61,21 @@ static bool fd_is_fast(int fd)
 	return f != NULL;
 }
 
+/* More than the process may have open: the kernel says EINVAL, whatever they are. Of few it says so when it is asked about them. */
+static bool is_too_many(nfds_t n)
+{
+	struct rlimit64 limit = { 0, 0 };
+
+	if (__builtin_expect(n <= ON_STACK, 1))
+		return false;
+	return rawcall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) < 0 ||
+	       n > limit.rlim_cur || n > FDTABLE_PAGE * FDTABLE_PAGES;
+}
+
 bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 {
-	if (!fdtable_used || !stack.ready || n == 0 || !usermem_readable(fds, n * sizeof(*fds)))
+	if (!fdtable_used || !stack.ready || n == 0 || is_too_many(n) ||
+	    !usermem_readable(fds, n * sizeof(*fds)))
 		return false;
 	for (nfds_t i = 0; i < n; i++)
 		if (__builtin_expect(fdtable_peek(fds[i].fd) != NULL, 0) &&
@@ -193,6 +208,21 @@ static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 	}
 }
 
+/* False: the array can not be written; as much of it as can is. */
+static bool poller_answer(const struct poller *p, struct pollfd *fds)
+{
+	uintptr_t page, known = 0;
+
+	for (nfds_t i = 0; i < p->n; i++) {
+		page = ((uintptr_t)&fds[i + 1] - 1) >> USERMEM_SHIFT;
+		if (page != known && !usermem_writable_kept(&fds[i], sizeof(*fds)))
+			return false;
+		known = page;
+		fds[i].revents = p->fds[i].revents;
+	}
+	return true;
+}
+
 int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *mask)
 {
 	struct poller p;
@@ -202,8 +232,8 @@ int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *m
 		return -ENOMEM;
 	poller_fill(&p, fds);
 	r = poller_run(&p, deadline, mask);
-	for (nfds_t i = 0; r >= 0 && i < n; i++)
-		fds[i].revents = p.fds[i].revents;
+	if (r >= 0 && !poller_answer(&p, fds))
+		r = -EFAULT;
 	poller_end(&p);
 	return r;
 }
@@ -221,15 +251,28 @@ static bool in_set(const fd_set *set, int fd)
 	return set && (words[fd / 64] >> (fd % 64) & 1);
 }
 
-static void put_in_set(fd_set *set, int fd)
+static unsigned long word_of(const fd_set *set, int i)
 {
-	((unsigned long *)set)[fd / 64] |= 1ul << (fd % 64);
+	const unsigned long *word = (const unsigned long *)set + i;
+
+	return set && usermem_readable(word, sizeof(*word)) ? *word : 0;
 }
 
-static void empty_set(fd_set *set, int n)
+int select_count(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 {
-	if (set)
-		memset(set, 0, (size_t)(n + 63) / 64 * 8);
+	int top = FD_SETSIZE;
+
+	if (!stack.ready)
+		return n;
+	for (int i = FD_SETSIZE / 64; i < FDTABLE_PAGE * FDTABLE_PAGES / 64 && i * 64 < n; i++)
+		for (unsigned long word = word_of(rd, i) | word_of(wr, i) | word_of(ex, i); word;
+		     word &= word - 1) {
+			int fd = i * 64 + __builtin_ctzl(word);
+
+			if (fd < n && !fds_is_internal(fd) && kernel_fcntl(fd, F_GETFD, 0) >= 0)
+				top = fd + 1;
+		}
+	return top;
 }
 
 static short select_events(int fd, const fd_set *rd, const fd_set *wr, const fd_set *ex)
@@ -255,9 +298,25 @@ bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 	return false;
 }
 
+/* Writes one of the sets: those descriptors that have @bit in events. False: it can not be written. */
+static bool answer_set(const struct poller *p, int n, fd_set *set, short bit)
+{
+	unsigned long *words = (unsigned long *)set;
+	size_t bytes = (size_t)(n + 63) / 64 * 8;
+
+	if (!set)
+		return true;
+	if (!usermem_writable(set, bytes))
+		return false;
+	memset(set, 0, bytes);
+	for (nfds_t i = 0; i < p->n; i++)
+		if (p->fds[i].events & bit)
+			words[p->fds[i].fd / 64] |= 1ul << (p->fds[i].fd % 64);
+	return true;
+}
+
 static int answer(const struct poller *p, int n, fd_set *rd, fd_set *wr, fd_set *ex)
 {
-	short asked[3];
 	int bits = 0;
 
 	for (nfds_t i = 0; i < p->n; i++)
@@ -265,27 +324,16 @@ static int answer(const struct poller *p, int n, fd_set *rd, fd_set *wr, fd_set 
 			return -EBADF;
 	for (nfds_t i = 0; i < p->n; i++) {
 		int fd = p->fds[i].fd, got = p->fds[i].revents;
+		int hit = (in_set(rd, fd) && (got & SELECT_READ) ? 1 : 0) |
+			  (in_set(wr, fd) && (got & SELECT_WRITE) ? 2 : 0) |
+			  (in_set(ex, fd) && (got & SELECT_EXCEPT) ? 4 : 0);
 
-		asked[0] = in_set(rd, fd), asked[1] = in_set(wr, fd), asked[2] = in_set(ex, fd);
-		p->fds[i].events = (short)((asked[0] && (got & SELECT_READ) ? 1 : 0) |
-					   (asked[1] && (got & SELECT_WRITE) ? 2 : 0) |
-					   (asked[2] && (got & SELECT_EXCEPT) ? 4 : 0));
+		p->fds[i].events = (short)hit;
+		bits += __builtin_popcount((unsigned)hit);
 	}
-	empty_set(rd, n);
-	empty_set(wr, n);
-	empty_set(ex, n);
-	for (nfds_t i = 0; i < p->n; i++) {
-		int fd = p->fds[i].fd, hit = p->fds[i].events;
-
-		if (hit & 1)
-			put_in_set(rd, fd);
-		if (hit & 2)
-			put_in_set(wr, fd);
-		if (hit & 4)
-			put_in_set(ex, fd);
-		bits += (hit & 1) + (hit >> 1 & 1) + (hit >> 2 & 1);
-	}
-	return bits;
+	return answer_set(p, n, rd, 1) && answer_set(p, n, wr, 2) && answer_set(p, n, ex, 4)
+		       ? bits
+		       : -EFAULT;
 }
 
 static nfds_t count_fds(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)

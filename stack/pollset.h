@@ -15,6 +15,9 @@
 bool poll_is_fast(const struct pollfd *fds, nfds_t n);
 bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex);
 
+/* Of @n, above FD_SETSIZE, how many descriptors select() has to look at: up to the last open one of the program in the sets. */
+int select_count(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex);
+
 /* ppoll(2) with a deadline (wait.h; 0: do not wait). Number of descriptors with events, or -errno. */
 int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *mask);
 
