@@ -349,7 +349,7 @@ int main(int argc, char **argv)
 	for (int i = optind + 1; i < argc; i++)
 		step(argv[i]);
 	if (unread)
-		recv(kb_socket4(NULL, unread, false), buf, sizeof(buf), MSG_DONTWAIT);
+		poll(&(struct pollfd){ kb_socket4(NULL, unread, false), POLLIN, 0 }, 1, 0);
 	say("serving\n");
 	serve();
 	say("total %lu bad %lu\n", total, bad);
