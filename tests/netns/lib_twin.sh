@@ -115,7 +115,7 @@ times()
 # Until the agent's socket ID, which is bound to the port, is steered; the datagrams for that are not looked at.
 steered() # ID
 {
-	quiet a recv "$1" 0
+	quiet a recv "$1" 1
 	under_library || return 0
 	wait_until 3 accelerated "$A_PID" || say "NOT ACCELERATED: $("$tool" stat "$A_PID" | grep -A2 '^socket')"
 }

@@ -270,7 +270,7 @@ scenario_recreated()
 	b recv 0 500
 	part 'a new socket'
 	a sock 2 4; a bind 2 "$A4" 5302
-	quiet a recv 2 0
+	quiet a recv 2 1
 	b send 0 64 5 "$A4" 5302
 	a recv 2 500
 	a send 2 64 6 "$B4" 7000
