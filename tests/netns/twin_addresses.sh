@@ -3,7 +3,7 @@
 #
 # twin_addresses.sh - hosts with many addresses: which of them datagrams come to and replies leave from, while addresses come
 # and go; link-local ones with their scopes, mapped ones, broadcasts, whole networks that are local.
-# TIMEOUT: 180
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"

@@ -3,7 +3,7 @@
 #
 # twin_errors.sh - errors that come back for datagrams that were sent past the kernel, and those that a send meets itself: which
 # call says what, how often, and what the error queue holds. The kernel is the oracle.
-# TIMEOUT: 180
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"

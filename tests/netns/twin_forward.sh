@@ -3,7 +3,7 @@
 #
 # twin_forward.sh - an accelerated host with several interfaces: a router goes on forwarding what is not addressed to it, ports that
 # it serves included; a wildcard socket is fast on all of them, and replies leave where the routes say.
-# TIMEOUT: 180
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"

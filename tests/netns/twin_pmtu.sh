@@ -3,7 +3,7 @@
 #
 # twin_pmtu.sh - path MTUs: a router's next link is narrower than ours. What is lost, what each call says, what arrives and what
 # the kernel has learned is the same for datagrams that go past it, which it therefore hears of by ICMP only.
-# TIMEOUT: 240
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"

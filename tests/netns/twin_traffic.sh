@@ -3,7 +3,7 @@
 #
 # twin_traffic.sh - odd frames, fragments and large datagrams: what the program receives is what it would receive on kernel
 # sockets.
-# TIMEOUT: 180
+# TIMEOUT: 420
 
 # shellcheck source=tests/netns/lib_twin.sh
 . "$(dirname "$0")/lib_twin.sh"
