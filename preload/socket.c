@@ -53,8 +53,10 @@ EXPORT int shutdown(int fd, int how)
 
 	if (s && how != SHUT_RD)
 		s->tx_sticky = true;
-	if (s)
+	if (s) {
+		s->shut = true;
 		sock_put(s);
+	}
 	errno = saved;
 	return r;
 }

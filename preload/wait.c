@@ -181,37 +181,46 @@ static struct epoll_set *set_of(int epfd, bool wanted)
 		return ep;
 	epoll_created(epfd);
 	ep = fdtable_epoll(epfd);
-	if (ep) {
-		epoll_changed(ep, EPOLL_CTL_ADD, -1, NULL, NULL, NULL);
-	}
+	if (ep)
+		epoll_found(ep);
 	return ep;
 }
 
-static void follow_change(int epfd, int op, int fd, const struct epoll_event *event)
+/* A set that we see for the first time has its member under the program's own data. */
+static int control_unknown(int epfd, int op, int fd, struct epoll_event *event, struct sock *s,
+			   struct epoll_set *child)
 {
-	struct sock *s = fdtable_sock(fd);
-	struct epoll_set *child = s ? NULL : fdtable_epoll(fd);
-	struct epoll_set *ep = set_of(epfd, s || child);
+	struct epoll_set *ep;
 
+	if (real.epoll_ctl(epfd, op, fd, event) < 0)
+		return -errno;
+	ep = set_of(epfd, s || child);
 	if (ep) {
 		epoll_changed(ep, op, fd, event, s, child);
 		epoll_put(ep);
 	}
-	if (s)
-		sock_put(s);
-	if (child)
-		epoll_put(child);
+	return 0;
 }
 
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-	int r = real.epoll_ctl(epfd, op, fd, event), saved = errno;
+	struct sock *s = fdtable_sock(fd);
+	struct epoll_set *child = s ? NULL : fdtable_epoll(fd);
+	struct epoll_set *ep = fdtable_epoll(epfd);
+	int saved = errno, r;
 
-	if (r == 0 && fdtable_used) {
-		follow_change(epfd, op, fd, event);
-		errno = saved;
-	}
-	return r;
+	if (!ep && !s && !child)
+		return real.epoll_ctl(epfd, op, fd, event);
+	r = ep ? epoll_control(ep, epfd, op, fd, event, s, child)
+	       : control_unknown(epfd, op, fd, event, s, child);
+	if (s)
+		sock_put(s);
+	if (child)
+		epoll_put(child);
+	if (ep)
+		epoll_put(ep);
+	errno = r < 0 ? -r : saved;
+	return r < 0 ? -1 : 0;
 }
 
 /* The set of @epfd if the stack has a say in it, with a reference. */
@@ -223,10 +232,24 @@ static struct epoll_set *fast_set(int epfd, const struct epoll_event *events, in
 		return NULL;
 	/* With other threads about, an accelerated socket may be added while we wait. */
 	if (max > 0 && (size_t)max <= INT_MAX / sizeof(*events) &&
-	    usermem_plain(events, (size_t)max * sizeof(*events)) && (!__libc_single_threaded || epoll_is_fast(ep)))
+	    usermem_plain(events, (size_t)max * sizeof(*events)) &&
+	    (!__libc_single_threaded || epoll_has_items(ep) || epoll_is_fast(ep)))
 		return ep;
 	epoll_put(ep);
 	return NULL;
+}
+
+/* Nothing but the kernel's to report, and no other thread to change that: the program's own call, translated. */
+static bool is_plain(struct epoll_set *ep)
+{
+	return __libc_single_threaded && !epoll_is_fast(ep);
+}
+
+static int translated(struct epoll_set *ep, struct epoll_event *events, int n)
+{
+	n = epoll_translate(ep, events, n);
+	epoll_put(ep);
+	return n;
 }
 
 static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
@@ -248,6 +271,8 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout
 
 	if (!ep)
 		return real.epoll_wait(epfd, events, max, timeout);
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_wait(epfd, events, max, timeout));
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), NULL);
 }
 
@@ -262,6 +287,8 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 	}
 	if (!ep)
 		return real.epoll_pwait(epfd, events, max, timeout, mask);
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_pwait(epfd, events, max, timeout, mask));
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), mask);
 }
 
@@ -273,6 +300,8 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 
 	if (!ep)
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_pwait2(epfd, events, max, timeout, mask));
 	if (!deadline_ts(timeout, &deadline) || !is_mask(mask)) {
 		epoll_put(ep);
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);

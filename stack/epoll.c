@@ -2,12 +2,15 @@
 /* epoll.c - which sockets are in which epoll sets (see epoll.h). */
 #include "stack/epoll_internal.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/config.h"
+#include "base/real.h"
 #include "base/slab.h"
 #include "stack/stack.h"
+#include "stack/usermem.h"
 #include "stack/wait.h"
 
 struct lock epoll_membership;
@@ -18,6 +21,7 @@ void epoll_reserve(void)
 {
 	slab_reserve(&set_slab, 256);
 	slab_reserve(&item_slab, 4096);
+	epoll_tag_reserve(4096);
 }
 
 void epoll_created(int epfd)
@@ -58,8 +62,6 @@ static void count_item(struct epoll_item *it, bool now)
 
 static void count_events(struct epoll_item *it, unsigned by)
 {
-	if (it->events & EPOLLONESHOT)
-		it->set->oneshots += by;
 	if (it->events & EPOLL_WRITE_EVENTS)
 		it->set->writers += by;
 }
@@ -91,12 +93,9 @@ static void count_write_edges(struct sock *s)
 	s->write_edges = any;
 }
 
-static void set_events(struct epoll_item *it, const struct epoll_event *event)
+/* The set's lock is held. */
+static void take_events(struct epoll_item *it, const struct epoll_event *event)
 {
-	struct epoll_set *ep = it->set;
-
-	if (!lock_acquire(&ep->lock))
-		return;
 	count_events(it, -1u);
 	it->events = event->events;
 	it->data = event->data.u64;
@@ -108,11 +107,27 @@ static void set_events(struct epoll_item *it, const struct epoll_event *event)
 		make_ready(it, EPOLL_READ_EVENTS);
 	if (it->child)
 		it->child_feeds = it->child->feeds - 1;
+	/* The kernel's side is fresh as well: one event for both. */
+	it->set->kernel_due = 0;
+}
+
+static void update_write_edges(struct sock *s)
+{
+	if (!s || !lock_acquire(&s->lock))
+		return;
+	count_write_edges(s);
+	lock_release(&s->lock);
+}
+
+static void set_events(struct epoll_item *it, const struct epoll_event *event)
+{
+	struct epoll_set *ep = it->set;
+
+	if (!lock_acquire(&ep->lock))
+		return;
+	take_events(it, event);
 	lock_release(&ep->lock);
-	if (it->sock && lock_acquire(&it->sock->lock)) {
-		count_write_edges(it->sock);
-		lock_release(&it->sock->lock);
-	}
+	update_write_edges(it->sock);
 }
 
 static void link_item(struct epoll_item *it)
@@ -121,6 +136,7 @@ static void link_item(struct epoll_item *it)
 	struct sock *s = it->sock;
 
 	LIST_INSERT_HEAD(&ep->items, it, of_set);
+	ep->untagged += !it->tag;
 	if (!s) {
 		ep->children++;
 		LIST_INSERT_HEAD(&it->child->parents, it, of_sock);
@@ -133,6 +149,14 @@ static void link_item(struct epoll_item *it)
 	lock_acquire(&ep->lock);
 	count_item(it, sock_counts(s));
 	lock_release(&ep->lock);
+}
+
+/* From now on its tag is nobody's. */
+static void free_item(struct epoll_item *it)
+{
+	__atomic_store_n(&it->tag, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&it->set, NULL, __ATOMIC_RELAXED);
+	slab_put(&item_slab, it);
 }
 
 /* epoll_membership is held. */
@@ -157,8 +181,10 @@ static void remove_item(struct epoll_item *it)
 		TAILQ_REMOVE(&ep->ready, it, of_ready);
 	count_item(it, false);
 	count_events(it, -1u);
+	ep->untagged -= !it->tag;
+	__atomic_store_n(&it->set, NULL, __ATOMIC_RELAXED);
 	lock_release(&ep->lock);
-	slab_put(&item_slab, it);
+	free_item(it);
 }
 
 static struct epoll_item *find_item(struct epoll_set *ep, int fd, const struct sock *s,
@@ -178,45 +204,131 @@ static struct epoll_item *find_item(struct epoll_set *ep, int fd, const struct s
 	return NULL;
 }
 
-static void add_item(struct epoll_set *ep, int fd, const struct epoll_event *event, struct sock *s,
-		     struct epoll_set *child)
+static struct epoll_item *new_item(struct epoll_set *ep, int fd, const struct epoll_event *event,
+				   struct sock *s, struct epoll_set *child)
 {
 	struct epoll_item *it = slab_get(&item_slab);
 
 	if (!it)
-		return;
-	memset(it, 0, sizeof(*it));
+		return NULL;
+	memset(it, 0, offsetof(struct epoll_item, generation));
 	it->set = ep;
 	it->fd = fd;
 	it->sock = s;
 	it->child = child;
-	link_item(it);
-	set_events(it, event);
+	it->data = event->data.u64;
+	return it;
+}
+
+static void follow_others(struct epoll_set *ep, int op)
+{
+	if (op == EPOLL_CTL_ADD)
+		__atomic_add_fetch(&ep->others, 1, __ATOMIC_RELAXED);
+	else if (op == EPOLL_CTL_DEL && ep->others)
+		__atomic_sub_fetch(&ep->others, 1, __ATOMIC_RELAXED);
+}
+
+/* @it: what an EPOLL_CTL_ADD adds. */
+static void follow(struct epoll_set *ep, int op, int fd, const struct epoll_event *event,
+		   struct sock *s, struct epoll_set *child, struct epoll_item *it)
+{
+	if (!lock_acquire(&epoll_membership))
+		return;
+	if (op != EPOLL_CTL_ADD)
+		it = find_item(ep, fd, s, child);
+	if (op == EPOLL_CTL_DEL && it)
+		remove_item(it);
+	if (op == EPOLL_CTL_ADD && it)
+		link_item(it);
+	if (op != EPOLL_CTL_DEL && it)
+		set_events(it, event);
+	lock_release(&epoll_membership);
+	wait_wake_set(ep);
 }
 
 void epoll_changed(struct epoll_set *ep, int op, int fd, const struct epoll_event *event,
 		   struct sock *s, struct epoll_set *child)
 {
-	struct epoll_item *it;
+	struct epoll_item *it = NULL;
 
 	if (!s && !child) {
-		if (op == EPOLL_CTL_ADD)
-			__atomic_add_fetch(&ep->others, 1, __ATOMIC_RELAXED);
-		else if (op == EPOLL_CTL_DEL && ep->others)
-			__atomic_sub_fetch(&ep->others, 1, __ATOMIC_RELAXED);
+		follow_others(ep, op);
 		return;
 	}
-	if (!lock_acquire(&epoll_membership))
-		return;
-	it = find_item(ep, fd, s, child);
-	if (op == EPOLL_CTL_DEL && it)
-		remove_item(it);
-	else if (op == EPOLL_CTL_MOD && it)
-		set_events(it, event);
-	else if (op == EPOLL_CTL_ADD && !it)
-		add_item(ep, fd, event, s, child);
-	lock_release(&epoll_membership);
-	wait_wake_set(ep);
+	if (op == EPOLL_CTL_ADD)
+		it = new_item(ep, fd, event, s, child);
+	follow(ep, op, fd, event, s, child, it);
+}
+
+static int ask_kernel(int epfd, int op, int fd, struct epoll_event *event)
+{
+	return real.epoll_ctl(epfd, op, fd, event) < 0 ? -errno : 0;
+}
+
+static int add_tagged(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event,
+		      struct sock *s, struct epoll_set *child)
+{
+	struct epoll_item *it = new_item(ep, fd, event, s, child);
+	struct epoll_event ours = *event;
+	int r;
+
+	if (it && !ep->inherited) {
+		epoll_tag_give(it);
+		ours.data.u64 = epoll_kernel_data(it);
+	}
+	r = ask_kernel(epfd, EPOLL_CTL_ADD, fd, &ours);
+	if (r == 0)
+		follow(ep, EPOLL_CTL_ADD, fd, event, s, child, it);
+	else if (it)
+		free_item(it);
+	return r;
+}
+
+/* Both sides under the set's lock: a one-shot member is not to fire on one of them before it is armed on the other. */
+static int modify_item(struct epoll_item *it, int epfd, struct epoll_event *event)
+{
+	struct epoll_set *ep = it->set;
+	struct epoll_event ours = { .events = event->events,
+				    .data.u64 = it->tag ? it->tag : event->data.u64 };
+	bool locked = lock_acquire(&ep->lock);
+	int r = ask_kernel(epfd, EPOLL_CTL_MOD, it->fd, &ours);
+
+	if (locked && r == 0)
+		take_events(it, event);
+	if (locked)
+		lock_release(&ep->lock);
+	update_write_edges(it->sock);
+	return r;
+}
+
+static int modify(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event,
+		  struct sock *s, struct epoll_set *child)
+{
+	bool locked = lock_acquire(&epoll_membership);
+	struct epoll_item *it = locked ? find_item(ep, fd, s, child) : NULL;
+	int r = it ? modify_item(it, epfd, event) : ask_kernel(epfd, EPOLL_CTL_MOD, fd, event);
+
+	if (locked)
+		lock_release(&epoll_membership);
+	if (r == 0)
+		wait_wake_set(ep);
+	return r;
+}
+
+int epoll_control(struct epoll_set *ep, int epfd, int op, int fd, struct epoll_event *event,
+		  struct sock *s, struct epoll_set *child)
+{
+	bool known = (s || child) && usermem_readable(event, sizeof(*event));
+	int r;
+
+	if (known && op == EPOLL_CTL_ADD)
+		return add_tagged(ep, epfd, fd, event, s, child);
+	if (known && op == EPOLL_CTL_MOD)
+		return modify(ep, epfd, fd, event, s, child);
+	r = ask_kernel(epfd, op, fd, event);
+	if (r == 0)
+		epoll_changed(ep, op, fd, event, s, child);
+	return r;
 }
 
 void epoll_sock_gone(struct sock *s)
@@ -226,6 +338,12 @@ void epoll_sock_gone(struct sock *s)
 	while (!LIST_EMPTY(&s->items))
 		remove_item(LIST_FIRST(&s->items));
 	lock_release(&epoll_membership);
+}
+
+void epoll_found(struct epoll_set *ep)
+{
+	ep->inherited = true;
+	ep->others = 1;
 }
 
 void epoll_destroy(struct epoll_set *ep)
@@ -353,15 +471,19 @@ void epoll_fork_parent(void)
 		lock_release(&epoll_membership);
 }
 
-static void reset_locks(int fd, struct file *f)
+static void reset_set(int fd, struct file *f)
 {
+	struct epoll_set *ep = (struct epoll_set *)f;
+
 	(void)fd;
-	if (f->kind == FILE_EPOLL)
-		lock_reset(&((struct epoll_set *)f)->lock);
+	if (f->kind != FILE_EPOLL)
+		return;
+	lock_reset(&ep->lock);
+	ep->inherited = true;
 }
 
 void epoll_forked(void)
 {
 	lock_reset(&epoll_membership);
-	fdtable_each(reset_locks);
+	fdtable_each(reset_set);
 }

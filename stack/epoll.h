@@ -29,7 +29,14 @@ void epoll_reserve(void);
 void epoll_created(int epfd);
 void epoll_destroy(struct epoll_set *ep);
 
-/* After the kernel did the same successfully. @s / @child: what @fd is, if it is ours; both NULL: a member of the kernel's alone. */
+/* The set was not seen when it was made: it may have members, and another process may share it. */
+void epoll_found(struct epoll_set *ep);
+
+/* epoll_ctl() on a set that we know. @s / @child: what @fd is, if it is ours; both NULL: a member of the kernel's alone. 0 or -errno. */
+int epoll_control(struct epoll_set *ep, int epfd, int op, int fd, struct epoll_event *event,
+		  struct sock *s, struct epoll_set *child);
+
+/* The same after the kernel did it, with the program's own data. */
 void epoll_changed(struct epoll_set *ep, int op, int fd, const struct epoll_event *event,
 		   struct sock *s, struct epoll_set *child);
 
@@ -70,6 +77,12 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
  */
 int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		      uint64_t deadline, const sigset_t *mask);
+
+/* May the kernel name a member of this set by a word of ours? Then what it reports has to be translated. */
+bool epoll_has_items(const struct epoll_set *ep);
+
+/* Translates what the kernel reported, when the program's own call did it: @n as it was returned. Returns what is left. */
+int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n);
 
 /* Calls threads back that wait in the kernel: the set has become fast. */
 void epoll_kick_waiters(struct epoll_set *ep);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* epoll_internal.h - between epoll.c (membership) and epoll_wait.c (events). */
+/*
+ * epoll_internal.h - between epoll.c (membership), epoll_wait.c (events) and epoll_tag.c (names).
+ *
+ * The kernel names a member by the data word that the program gave, and members may share it. So members that we know are in
+ * the kernel's set under a word of our own, the item's tag, and what the kernel reports is translated back. Without
+ * a tag (no memory; a set that another process may share and would not understand) the kernel has the program's word.
+ */
 #ifndef STACK_EPOLL_INTERNAL_H
 #define STACK_EPOLL_INTERNAL_H
 
@@ -21,11 +27,13 @@ struct epoll_item {
 	unsigned child_feeds;             /* the child's ->feeds when last reported (edge) */
 	int fd;
 	uint32_t events;
-	uint64_t data;
+	uint64_t data;                    /* the program's */
+	uint64_t tag;                     /* what the kernel has instead; 0: the program's */
 	bool ready;                       /* on the ready list */
 	bool armed;                       /* false: a one-shot that has fired */
 	bool edge;                        /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
 	bool counted;                     /* in set->fast */
+	uint32_t generation, index;       /* of the tag, kept while the item is free; last */
 };
 
 struct epoll_set {
@@ -38,8 +46,9 @@ struct epoll_set {
 	unsigned children;
 	unsigned others;                  /* members that only the kernel knows; never too low */
 	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one */
-	unsigned oneshots;
 	unsigned writers;                 /* items that want EPOLLOUT */
+	unsigned untagged;                /* items without a tag: found by the program's data */
+	bool inherited;                   /* from before a fork or exec: another process may share it */
 	int epfd;                         /* the number it was made with */
 	unsigned in_kernel;               /* threads inside the kernel's epoll_wait() on it */
 	bool kicked;                      /* they have been, or are being, called back (epoll_kick_waiters()) */
@@ -60,5 +69,23 @@ static inline bool epoll_has_write_edges(const struct epoll_item *it)
 
 /* Guards which items exist; taken before any socket's or set's lock. */
 extern struct lock epoll_membership;
+
+/* Address space for the tags of so many items, while that is allowed (R7). */
+void epoll_tag_reserve(unsigned items);
+
+/* A new tag for @it, which is about to become a member. */
+void epoll_tag_give(struct epoll_item *it);
+
+/* The member of @ep that has this tag, or NULL. It stays one while the set's lock is held. */
+struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag);
+
+/* Is this the tag of a member that @ep has no more? Its event crossed with the removal. */
+bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag);
+
+/* The word that the kernel has for @it. */
+static inline uint64_t epoll_kernel_data(const struct epoll_item *it)
+{
+	return it->tag ? it->tag : it->data;
+}
 
 #endif

@@ -14,25 +14,46 @@
 #include "stack/usermem.h"
 #include "stack/wait.h"
 
-/* Writability is the kernel's to say; an edge reports all that holds at that moment (ep_send_events()). */
-static uint32_t write_events(const struct epoll_item *it)
+/* A descriptor of the item's socket: the number that it was added by may be another file's by now. -1: none known. */
+static int descriptor_of(const struct epoll_item *it)
 {
-	struct pollfd pfd = { .fd = it->fd, .events = POLLOUT };
+	const struct file *f = (const struct file *)it->sock;
 
-	if (!(it->events & EPOLL_WRITE_EVENTS))
+	if (fdtable_peek(it->fd) == f)
+		return it->fd;
+	return fdtable_peek(it->sock->fd) == f ? it->sock->fd : -1;
+}
+
+/*
+ * What else holds, since one report tells everything (ep_send_events()): writability, hang-ups and errors are the kernel's to
+ * say. The latter are looked for when there can be any, and no more often than the kernel's side of the set.
+ */
+static uint32_t shadow_events(const struct epoll_item *it)
+{
+	uint32_t wanted = it->events & EPOLL_WRITE_EVENTS;
+	struct pollfd pfd = { .fd = descriptor_of(it) };
+
+	if (it->sock->shut || (it->sock->errors_due && clock_ticks() >= it->set->kernel_due))
+		wanted |= (it->events & (EPOLLRDHUP | EPOLLPRI)) | EPOLLERR | EPOLLHUP;
+	if (!wanted)
 		return 0;
-	return kernel_ppoll(&pfd, 1, (struct timespec){ 0, 0 }, NULL) == 1 && (pfd.revents & POLLOUT)
-		       ? it->events & EPOLL_WRITE_EVENTS
+	if (pfd.fd < 0)
+		return wanted & EPOLL_WRITE_EVENTS;
+	pfd.events = (short)wanted;
+	return kernel_ppoll(&pfd, 1, (struct timespec){ 0, 0 }, NULL) == 1
+		       ? (uint32_t)pfd.revents & wanted
 		       : 0;
 }
 
 /* The kernel's copy of a one-shot item must not fire once more. */
 static void disarm(struct epoll_item *it, int epfd)
 {
-	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET, .data.u64 = it->data };
+	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET,
+				    .data.u64 = epoll_kernel_data(it) };
 
 	it->armed = false;
-	kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
+	if (it->child || fdtable_peek(it->fd) == (const struct file *)it->sock)
+		kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
 }
 
 static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
@@ -56,7 +77,7 @@ static uint32_t events_of(const struct epoll_item *it)
 {
 	uint32_t events = sock_readable(it->sock) ? it->events & EPOLL_READ_EVENTS : 0;
 
-	return events | write_events(it);
+	return events | shadow_events(it);
 }
 
 /* Takes @it off the ready list and reports it if an event still holds; -EFAULT: @to is bad. */
@@ -66,7 +87,7 @@ static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, st
 
 	TAILQ_REMOVE(&ep->ready, it, of_ready);
 	it->ready = false;
-	if (events && !put_event(to, events, it->data)) {
+	if (events && !put_event(to, events, epoll_kernel_data(it))) {
 		it->ready = true;
 		TAILQ_INSERT_HEAD(&ep->ready, it, of_ready);
 		return -EFAULT;
@@ -116,6 +137,29 @@ static bool own_readable(struct epoll_set *ep)
 	return yes;
 }
 
+/* Arrivals in a set and all below it: a change is an edge of the set around it. */
+static unsigned feeds_of(const struct epoll_set *ep, int depth)
+{
+	const struct epoll_item *it;
+	unsigned feeds = ep->feeds;
+
+	if (!ep->children || depth == MAX_NESTING)
+		return feeds;
+	LIST_FOREACH(it, &ep->items, of_set)
+		if (it->child)
+			feeds += feeds_of(it->child, depth + 1);
+	return feeds;
+}
+
+static bool readable_at(struct epoll_set *ep, int depth);
+
+/* Would this set inside another be reported? @depth is its own; @feeds: the arrivals in it. epoll_membership is held. */
+static bool child_pending(const struct epoll_item *it, int depth, unsigned feeds)
+{
+	return it->armed && (it->events & EPOLL_READ_EVENTS) &&
+	       (!(it->events & EPOLLET) || feeds != it->child_feeds) && readable_at(it->child, depth);
+}
+
 /* epoll_membership is held if the set has children. */
 static bool readable_at(struct epoll_set *ep, int depth)
 {
@@ -125,7 +169,7 @@ static bool readable_at(struct epoll_set *ep, int depth)
 	if (yes || !ep->children || depth == MAX_NESTING)
 		return yes;
 	LIST_FOREACH(it, &ep->items, of_set)
-		yes = yes || (it->child && it->armed && readable_at(it->child, depth + 1));
+		yes = yes || (it->child && child_pending(it, depth + 1, feeds_of(it->child, 0)));
 	return yes;
 }
 
@@ -142,20 +186,6 @@ bool epoll_readable(struct epoll_set *ep)
 	return yes;
 }
 
-/* Arrivals in a set and all below it: a change is an edge of the set around it. */
-static unsigned feeds_of(const struct epoll_set *ep, int depth)
-{
-	const struct epoll_item *it;
-	unsigned feeds = ep->feeds;
-
-	if (!ep->children || depth == MAX_NESTING)
-		return feeds;
-	LIST_FOREACH(it, &ep->items, of_set)
-		if (it->child)
-			feeds += feeds_of(it->child, depth + 1);
-	return feeds;
-}
-
 /* A set inside this one that has something to report is itself readable. */
 static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
 {
@@ -167,13 +197,13 @@ static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *e
 	LIST_FOREACH(it, &ep->items, of_set) {
 		unsigned feeds;
 
-		if (!it->child || !it->armed || !(it->events & EPOLL_READ_EVENTS) || n == max)
+		if (!it->child || n == max)
 			continue;
 		feeds = feeds_of(it->child, 0);
-		if (((it->events & EPOLLET) && feeds == it->child_feeds) || !readable_at(it->child, 0))
+		if (!child_pending(it, 0, feeds))
 			continue;
 		it->child_feeds = feeds;
-		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, it->data))
+		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, epoll_kernel_data(it)))
 			break;
 		n++;
 		if (it->events & EPOLLONESHOT)
@@ -194,60 +224,119 @@ static int report_ours(struct epoll_set *ep, int epfd, struct epoll_event *event
 	return n < 0 ? n : n + report_children(ep, epfd, events + n, max - n);
 }
 
-/*
- * The program's data is all that the kernel says of a member, and members may share it: an event with the data of one of ours is
- * only its own if its shadow has something.
- */
-static bool is_of(const struct epoll_item *it, uint64_t data)
+enum { ITEMS_NONE, ITEMS_TAGGED, ITEMS_ALL };
+
+/* What the kernel means by @data; @held: by lock_items(). NULL: a member of its own. */
+static struct epoll_item *item_of(struct epoll_set *ep, uint64_t data, int held)
 {
-	struct pollfd pfd = { .fd = it->fd, .events = (short)(it->events & 0x7fff) };
+	struct epoll_item *it = epoll_tag_find(ep, data);
 
-	return it->data == data && kernel_ppoll(&pfd, 1, (struct timespec){ 0, 0 }, NULL) == 1;
-}
-
-/* One-shot members that the kernel reported are spent on our side as well. */
-static void spend_oneshots(struct epoll_set *ep, const struct epoll_event *events, int n)
-{
-	struct epoll_item *it;
-
-	if (!ep->oneshots || !n || !lock_acquire(&epoll_membership))
-		return;
-	for (int i = 0; i < n; i++)
-		LIST_FOREACH(it, &ep->items, of_set)
-			if ((it->events & EPOLLONESHOT) && is_of(it, events[i].data.u64))
-				it->armed = false;
-	lock_release(&epoll_membership);
-}
-
-static bool is_ours(struct epoll_set *ep, uint64_t data)
-{
-	struct epoll_item *it;
-	bool yes = false;
-
-	if (!lock_acquire(&epoll_membership))
-		return false;
+	if (it || held != ITEMS_ALL)
+		return it;
 	LIST_FOREACH(it, &ep->items, of_set)
-		yes = yes || is_of(it, data);
-	lock_release(&epoll_membership);
-	return yes;
+		if (!it->tag && it->data == data)
+			return it;
+	return NULL;
+}
+
+/* Tags are looked up without the list of members, which has a lock of its own. What is held now, for release_items(). */
+static int lock_items(struct epoll_set *ep)
+{
+	bool all = ep->untagged && lock_acquire(&epoll_membership);
+
+	if (lock_acquire(&ep->lock))
+		return all ? ITEMS_ALL : ITEMS_TAGGED;
+	if (all)
+		lock_release(&epoll_membership);
+	return ITEMS_NONE;
+}
+
+static void release_items(struct epoll_set *ep, int held)
+{
+	lock_release(&ep->lock);
+	if (held == ITEMS_ALL)
+		lock_release(&epoll_membership);
+}
+
+static void leave_ready(struct epoll_item *it)
+{
+	if (it->ready && (it->events & (EPOLLET | EPOLLONESHOT))) {
+		TAILQ_REMOVE(&it->set->ready, it, of_ready);
+		it->ready = it->edge = false;
+	}
+}
+
+/*
+ * What the kernel has just reported, of members that we know: a report tells all that holds, what is in our queue too, it is
+ * the edge-triggered member's only one, and it spends a one-shot member on both sides.
+ */
+static void settle(struct epoll_set *ep, struct epoll_event *events, int n)
+{
+	struct epoll_item *it;
+	int held;
+
+	if (n <= 0 || LIST_EMPTY(&ep->items) || !(held = lock_items(ep)))
+		return;
+	for (int i = 0; i < n; i++) {
+		it = item_of(ep, events[i].data.u64, held);
+		if (!it)
+			continue;
+		if (it->armed && it->sock && sock_readable(it->sock))
+			events[i].events |= it->events & EPOLL_READ_EVENTS;
+		leave_ready(it);
+		if (it->events & EPOLLONESHOT)
+			it->armed = false;
+	}
+	release_items(ep, held);
 }
 
 /* Two reports of one member become one: events [@n, @n + @m) that are known from [0, @n) are merged into them. */
 static int merge(struct epoll_set *ep, struct epoll_event *events, int n, int m)
 {
-	int kept = n;
+	int kept = n, held;
 
+	if (!n || !m || !(held = lock_items(ep)))
+		return n + m;
 	for (int k = n; k < n + m; k++) {
-		int i = 0;
+		int i = n;
 
-		while (i < n && events[i].data.u64 != events[k].data.u64)
-			i++;
-		if (i < n && is_ours(ep, events[k].data.u64))
+		if (item_of(ep, events[k].data.u64, held))
+			for (i = 0; i < n && events[i].data.u64 != events[k].data.u64;)
+				i++;
+		if (i < n)
 			events[i].events |= events[k].events;
 		else
 			events[kept++] = events[k];
 	}
+	release_items(ep, held);
 	return kept;
+}
+
+bool epoll_has_items(const struct epoll_set *ep)
+{
+	return !LIST_EMPTY(&ep->items);
+}
+
+/* The program's data takes the place of tags; events of members that are gone by now are left out. */
+static int translate(const struct epoll_set *ep, struct epoll_event *events, int n)
+{
+	const struct epoll_item *it;
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		it = epoll_tag_find(ep, events[i].data.u64);
+		if (!it && epoll_tag_stale(ep, events[i].data.u64))
+			continue;
+		events[kept].events = events[i].events;
+		events[kept++].data.u64 = it ? it->data : events[i].data.u64;
+	}
+	return kept;
+}
+
+int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n)
+{
+	settle(ep, events, n);
+	return n > 0 ? translate(ep, events, n) : n;
 }
 
 /* What the event of epoll_kick_waiters() carries; no program's data has this address in it. */
@@ -304,7 +393,7 @@ static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *eve
 	if (n < 0)
 		return n;
 	swallow_kick(ep, events, &n);
-	spend_oneshots(ep, events, n);
+	settle(ep, events, n);
 	return n;
 }
 
@@ -331,8 +420,10 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
 		if (n < max) {
 			m = report_kernel(ep, epfd, events + n, max - n, n ? NULL : mask);
+			if (m < 0 && !n)
+				return m;
 			if (m < 0)
-				return n ? n : m;
+				m = 0;
 		}
 		ep->kernel_first = n == max;
 	}
@@ -341,9 +432,11 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 		m = report_ours(ep, epfd, events + n, max - n);
 		ep->kernel_first = false;
 		if (m < 0)
-			return n ? n : m;
+			m = n ? 0 : m;
 	}
-	return merge(ep, events, n, m);
+	if (m < 0)
+		return m;
+	return translate(ep, events, merge(ep, events, n, m));
 }
 
 static void release_set(void *arg)
@@ -359,8 +452,7 @@ static bool child_ready(struct epoll_set *ep)
 	if (!lock_acquire(&epoll_membership))
 		return false;
 	LIST_FOREACH(it, &ep->items, of_set)
-		yes = yes || (it->child && it->armed && feeds_of(it->child, 0) != it->child_feeds &&
-			      readable_at(it->child, 0));
+		yes = yes || (it->child && child_pending(it, 0, feeds_of(it->child, 0)));
 	lock_release(&epoll_membership);
 	return yes;
 }
@@ -421,7 +513,7 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 {
 	struct timespec ts = until(deadline);
 	bool kicked;
-	int n;
+	int n, raw;
 
 	__atomic_add_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
 	/* Cancelled in there, the thread leaves the count too high: kicks for nobody, which the next one takes out. */
@@ -432,7 +524,9 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 		n = -errno;
 	__atomic_sub_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
 	kicked = n > 0 && swallow_kick(ep, events, &n);
-	if (n == 0 && (kicked || epoll_is_fast(ep)))
+	raw = n;
+	n = epoll_translate(ep, events, n);
+	if (n == 0 && (kicked || raw > 0 || epoll_is_fast(ep)))
 		return epoll_wait_set(ep, epfd, events, max, deadline, mask);
 	return n;
 }

@@ -82,6 +82,7 @@ struct sock {
 	bool timeout_zero;           /* SO_RCVTIMEO was set to a negative time: do not wait at all */
 	bool stamp_enabled;          /* SIOCGSTAMP was asked: stamp what comes from now on */
 	bool option_refused;         /* on the kernel path because of an option, which may be taken back */
+	bool shut;                   /* shutdown() has been called: hang-ups are to be reported */
 	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
 	bool watched;                /* in an epoll set */
 	bool write_edges;            /* in one that wants to hear of its sends (EPOLLET with EPOLLOUT) */

@@ -109,8 +109,7 @@ static inline void control_data(int op, int i, uint32_t events, uint64_t data)
 	struct epoll_event e = { .events = events, .data.u64 = data };
 
 	assert_int_equal(epoll_ctl(twin_ep, op, m[i].twin, &e), 0);
-	assert_int_equal(epoll_ctl(epfd, op, m[i].fd, &e), 0);
-	epoll_changed(ep, op, m[i].fd, &e, m[i].s, NULL);
+	assert_int_equal(epoll_control(ep, epfd, op, m[i].fd, &e, m[i].s, NULL), 0);
 }
 
 static inline void control(int op, int i, uint32_t events)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* epoll_tag.c - the data words by which the kernel names the members that we know (see epoll_internal.h). */
+#include "stack/epoll_internal.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/rawcall.h"
+
+/*
+ * 24 bits that no pointer and no small number begins with, and that nobody can know; 20 of the item's generation; 20 of
+ * its index. A program's own data that looks like one would have to hit all three of a member of the same set.
+ */
+static uint64_t magic = 0xa5c3b7;
+#define GENERATION(tag) ((uint32_t)((tag) >> 20) & 0xfffff)
+#define INDEX(tag) ((uint32_t)(tag) & 0xfffff)
+
+#define PAGE 1024
+#define PAGES 1024
+
+static struct epoll_item **pages[PAGES];
+static uint32_t indices = 1; /* 0: an item without index */
+
+static struct epoll_item **page_of(uint32_t index)
+{
+	struct epoll_item **page = __atomic_load_n(&pages[index / PAGE], __ATOMIC_ACQUIRE), **none = NULL;
+	long mem;
+
+	if (page)
+		return page;
+	mem = rawcall6(SYS_mmap, 0, PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem < 0 && mem >= -4095)
+		return NULL;
+	if (__atomic_compare_exchange_n(&pages[index / PAGE], &none, (struct epoll_item **)mem, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return (struct epoll_item **)mem;
+	rawcall6(SYS_munmap, mem, PAGE * sizeof(*page), 0, 0, 0, 0);
+	return none;
+}
+
+void epoll_tag_reserve(unsigned items)
+{
+	const void *random = (const void *)getauxval(AT_RANDOM);
+	uint16_t bits = 0;
+
+	if (random)
+		memcpy(&bits, random, sizeof(bits));
+	magic = 0xa50000 | bits;
+	for (unsigned i = 0; i < items; i += PAGE)
+		page_of(i);
+}
+
+/* Memory of items is type-stable: an index, once given, stays with it for good. */
+static void give_index(struct epoll_item *it)
+{
+	uint32_t index = __atomic_fetch_add(&indices, 1, __ATOMIC_RELAXED);
+	struct epoll_item **page;
+
+	if (index >= PAGES * PAGE) {
+		__atomic_store_n(&indices, PAGES * PAGE, __ATOMIC_RELAXED);
+		return;
+	}
+	page = page_of(index);
+	if (!page)
+		return;
+	__atomic_store_n(&page[index % PAGE], it, __ATOMIC_RELEASE);
+	it->index = index;
+}
+
+void epoll_tag_give(struct epoll_item *it)
+{
+	if (!it->index)
+		give_index(it);
+	it->generation = (it->generation + 1) & 0xfffff;
+	it->tag = it->index ? magic << 40 | (uint64_t)it->generation << 20 | it->index : 0;
+}
+
+static struct epoll_item *item_at(uint64_t tag)
+{
+	struct epoll_item **page;
+
+	if (tag >> 40 != magic)
+		return NULL;
+	page = __atomic_load_n(&pages[INDEX(tag) / PAGE], __ATOMIC_ACQUIRE);
+	return page ? __atomic_load_n(&page[INDEX(tag) % PAGE], __ATOMIC_ACQUIRE) : NULL;
+}
+
+struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag)
+{
+	struct epoll_item *it = item_at(tag);
+
+	return it && __atomic_load_n(&it->tag, __ATOMIC_RELAXED) == tag &&
+			       __atomic_load_n(&it->set, __ATOMIC_RELAXED) == ep
+		       ? it
+		       : NULL;
+}
+
+bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag)
+{
+	const struct epoll_item *it = item_at(tag);
+
+	return it && !ep->inherited && ((it->generation - GENERATION(tag)) & 0xfffff) < 0x80000 &&
+	       (it->tag != tag || it->set != ep);
+}
