@@ -181,7 +181,7 @@ static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 				      .arg = p,
 				      .mixed = has_kernels(p),
 				      .release = poller_end };
-	int r;
+	int r, ready;
 
 	for (;;) {
 		stack_tick();
@@ -197,14 +197,15 @@ static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 		/* After these two the kernel's answer for its side stands in revents. */
 		if (r == WAIT_KERNEL)
 			return combine(p);
-		if (r == WAIT_READY) {
-			stack_poll();
-			r = combine(p);
-			if (r)
-				return r;
-		}
 		if (r == WAIT_TIMEOUT)
 			deadline = 0;
+		/* Frames may have come for somebody else: then it goes on. */
+		if (r == WAIT_READY) {
+			stack_poll();
+			ready = combine(p);
+			if (ready)
+				return ready;
+		}
 	}
 }
 
@@ -239,9 +240,10 @@ int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *m
 }
 
 /* What select() calls readable, writable and exceptional (fs/select.c). */
-#define SELECT_READ (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
-#define SELECT_WRITE (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
-#define SELECT_EXCEPT (POLLPRI)
+#define SELECT_READ (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL)
+#define SELECT_WRITE (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL)
+#define SELECT_EXCEPT (POLLPRI | POLLNVAL)
+#define UNASKED (POLLHUP | POLLERR | POLLNVAL)
 
 /* The sets may be larger than fd_set: FD_ISSET() of a fortified program would refuse. */
 static bool in_set(const fd_set *set, int fd)
@@ -277,9 +279,9 @@ int select_count(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 
 static short select_events(int fd, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 {
-	return (short)((in_set(rd, fd) ? SELECT_READ & ~(POLLHUP | POLLERR) : 0) |
-		       (in_set(wr, fd) ? SELECT_WRITE & ~POLLERR : 0) |
-		       (in_set(ex, fd) ? SELECT_EXCEPT : 0));
+	return (short)((in_set(rd, fd) ? SELECT_READ & ~UNASKED : 0) |
+		       (in_set(wr, fd) ? SELECT_WRITE & ~UNASKED : 0) |
+		       (in_set(ex, fd) ? SELECT_EXCEPT & ~UNASKED : 0));
 }
 
 bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
@@ -319,8 +321,9 @@ static int answer(const struct poller *p, int n, fd_set *rd, fd_set *wr, fd_set 
 {
 	int bits = 0;
 
+	/* One that was closed while select() waited is ready; that ours were open at the start is known. */
 	for (nfds_t i = 0; i < p->n; i++)
-		if (p->fds[i].revents & POLLNVAL)
+		if ((p->fds[i].revents & POLLNVAL) && !p->file[i])
 			return -EBADF;
 	for (nfds_t i = 0; i < p->n; i++) {
 		int fd = p->fds[i].fd, got = p->fds[i].revents;

@@ -212,6 +212,44 @@ static void times(void)
 	close(fd);
 }
 
+/* Datagrams for a socket that nobody asked about do not end a wait, nor change its time. */
+static void unrelated(void)
+{
+	int fd = bound("L1", PORT), other = bound("L1", PORT + 1), ep = epoll_create1(0), r = 0;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct timeval tv;
+	fd_set rd;
+	double t;
+
+	say("-- arrivals elsewhere\n");
+	must("add", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	for (int i = 0; i < 5; i++) {
+		peer_later(40, "send 0 L1 %d 20 1 1", PORT + 1);
+		t = now_ms();
+		FD_ZERO(&rd);
+		FD_SET(fd, &rd);
+		tv = (struct timeval){ 0, 120000 };
+		if (i == 0)
+			r = poll(&p, 1, 120);
+		else if (i == 1)
+			r = select(fd + 1, &rd, NULL, NULL, &tv);
+		else if (i == 2)
+			r = epoll_wait(ep, &ev, 1, 120);
+		else if (i == 3)
+			r = ppoll(&p, 1, &(struct timespec){ 0, 120000000 }, NULL);
+		else
+			r = epoll_pwait2(ep, &ev, 1, &(struct timespec){ 0, 120000000 }, NULL);
+		say("wait %d = %d\n", i, r);
+		took("  it", t, 119, 500);
+		peer_done();
+		res("  the other", recv(other, buf, sizeof(buf), MSG_DONTWAIT));
+	}
+	close(ep);
+	close(fd);
+	close(other);
+}
+
 int main(void)
 {
 	cf_start();
@@ -228,6 +266,7 @@ int main(void)
 	errors(true, true, true);
 	errors(false, true, true);
 	times();
+	unrelated();
 	many();
 	return 0;
 }
