@@ -385,10 +385,16 @@ static bool swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *
 	return true;
 }
 
+/* Another thread may close the descriptor while we wait: the call goes on with the set that it began with. */
+static bool names(int epfd, const struct epoll_set *ep)
+{
+	return fdtable_peek(epfd) == (const struct file *)ep;
+}
+
 static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 			 const sigset_t *mask)
 {
-	int n = kernel_epoll_now(epfd, events, max, mask);
+	int n = names(epfd, ep) ? kernel_epoll_now(epfd, events, max, mask) : 0;
 
 	if (n < 0)
 		return n;
@@ -488,7 +494,7 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 			n = gather(ep, epfd, events, max, mask, quiet);
 		if (n || last)
 			return n;
-		pfd[0] = (struct pollfd){ .fd = epfd, .events = POLLIN };
+		pfd[0] = (struct pollfd){ .fd = names(epfd, ep) ? epfd : -1, .events = POLLIN };
 		n = wait_for(&target, pfd, 1, deadline, mask);
 		if (n < 0)
 			return n;

@@ -209,7 +209,7 @@ static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 		return r;
 	/* poll() looks its descriptors up again when a signal wakes it: it may answer for another file now. */
 	if (r == WAIT_KERNEL && !(pfd[0].revents & POLLNVAL) && !names(fd, s))
-		return -ERESTART;
+		return until != WAIT_FOREVER && clock_ns() >= until ? -EAGAIN : -ERESTART;
 	if (r == WAIT_READY)
 		s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
 	else if (r == WAIT_KERNEL)

@@ -27,7 +27,8 @@
 
 struct sleeper {
 	LIST_ENTRY(sleeper) link;
-	const struct wait_target *target;
+	const struct sock *sock;     /* as in struct wait_target, which may be gone after a longjmp() out of a handler */
+	const struct epoll_set *set;
 	int fd;       /* eventfd */
 	bool pending; /* written to since it was last read */
 };
@@ -35,7 +36,7 @@ struct sleeper {
 static LIST_HEAD(, sleeper) sleepers = LIST_HEAD_INITIALIZER(sleepers);
 static struct lock sleepers_lock;
 static int sleeping; /* elements of the list */
-static struct slab sleeper_slab = SLAB(struct sleeper, target, 65536);
+static struct slab sleeper_slab = SLAB(struct sleeper, sock, 65536);
 static struct sleeper *spare;
 
 uint64_t wait_deadline(uint64_t ns)
@@ -72,7 +73,8 @@ static struct sleeper *sleeper_get(const struct wait_target *t)
 		w = sleeper_new();
 	if (!w)
 		return NULL;
-	w->target = t;
+	w->sock = t->sock;
+	w->set = t->set;
 	w->pending = false;
 	if (!lock_acquire(&sleepers_lock)) {
 		slab_put(&sleeper_slab, w);
@@ -111,10 +113,9 @@ static void wake_matching(const struct sock *s, const struct epoll_set *set)
 	if (!__atomic_load_n(&sleeping, __ATOMIC_RELAXED) || !lock_acquire(&sleepers_lock))
 		return;
 	LIST_FOREACH(w, &sleepers, link) {
-		const struct wait_target *t = w->target;
-		bool many = !t->sock && !t->set;
+		bool many = !w->sock && !w->set;
 
-		if (w->pending || w->fd < 0 || !(many || (s && t->sock == s) || (set && t->set == set)))
+		if (w->pending || w->fd < 0 || !(many || (s && w->sock == s) || (set && w->set == set)))
 			continue;
 		w->pending = true;
 		stats_add(STAT_cross_wakes, 1);
