@@ -458,7 +458,7 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			break;
 		/* What is there was taken, and the shadow has been looked at lately: no system call to hear "nothing". */
 		if (!got && done && (flags & (MSG_DONTWAIT | MSG_PEEK)) == MSG_DONTWAIT &&
-		    clock_ticks() < s->shadow_due)
+		    !sock_readable(s) && clock_ticks() < s->shadow_due)
 			break;
 		if (!got) {
 			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);

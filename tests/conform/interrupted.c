@@ -143,10 +143,10 @@ static void still_works(void)
 static void jumps(const char *what)
 {
 	say("-- a jump out of a handler, %s\n", what);
-	for (size_t i = 0; i < NLEN(calls); i++) {
+	for (volatile size_t i = 0; i < NLEN(calls); i++) {
 		open_all();
 		install(SIGALRM, jump, 0);
-		for (int k = 0; k < 3; k++) {
+		for (volatile int k = 0; k < 3; k++) {
 			if (!sigsetjmp(back, 1)) {
 				alarm_every(20000, 0);
 				calls[i].call();

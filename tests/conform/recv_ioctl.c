@@ -33,6 +33,12 @@ static void stamps(int fd)
 	recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 	res("SIOCGSTAMP", ioctl(fd, SIOCGSTAMP, &tv));
 	say("stamp is %s\n", labs(tv.tv_sec - time(NULL)) < 5 ? "now" : "wrong");
+	tv.tv_sec = 0;
+	res("SIOCGSTAMP_NEW", ioctl(fd, SIOCGSTAMP_NEW, &tv));
+	say("stamp is %s\n", labs(tv.tv_sec - time(NULL)) < 5 ? "now" : "wrong");
+	res("SIOCGSTAMPNS_NEW", ioctl(fd, (int)SIOCGSTAMPNS_NEW, &ts));
+	say("stamp is %s\n", labs(ts.tv_sec - time(NULL)) < 5 ? "now" : "wrong");
+	res("SIOCGSTAMP, nowhere", ioctl(fd, SIOCGSTAMP, (void *)16));
 	res("SIOCGSTAMPNS", ioctl(fd, SIOCGSTAMPNS, &ts));
 	say("stamp is %s\n", labs(ts.tv_sec - time(NULL)) < 5 ? "now" : "wrong");
 }
