@@ -486,7 +486,7 @@ int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	if (n > IOV_MAX)
 		n = IOV_MAX;
 	if (n == 0 || !usermem_readable(vec, n * sizeof(*vec)) ||
-	    !usermem_writable(&vec[0].msg_len, sizeof(vec[0].msg_len))) {
+	    !usermem_writable_kept(&vec[0].msg_len, sizeof(vec[0].msg_len))) {
 		r = real.sendmmsg(fd, vec, n, flags);
 		return r < 0 ? -errno : (int)r;
 	}

@@ -63,7 +63,7 @@ FN int at_moment(enum moment m, int port)
 	if (m >= BOUND)
 		must("bind", bind_to(fd, "any", port));
 	if (m >= RECEIVED)
-		recv(fd, opt_buf, 1, MSG_DONTWAIT);
+		settle(fd);
 	if (m == CONNECTED)
 		must("connect", connect_to(fd, "P1", PPORT));
 	return fd;
