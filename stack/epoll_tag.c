@@ -14,7 +14,7 @@
  * 24 bits that no pointer and no small number begins with, and that nobody can know; 20 of the item's generation; 20 of
  * its index. A program's own data that looks like one would have to hit all three of a member of the same set.
  */
-static uint64_t magic = 0xa5c3b7;
+static uint64_t magic; /* 0: no tag has been given yet */
 #define GENERATION(tag) ((uint32_t)((tag) >> 20) & 0xfffff)
 #define INDEX(tag) ((uint32_t)(tag) & 0xfffff)
 
@@ -42,14 +42,19 @@ static struct epoll_item **page_of(uint32_t index)
 	return none;
 }
 
-void epoll_tag_reserve(unsigned items)
+/* The same whenever and wherever it is asked in this process: members are added long before the first chosen bind. */
+static uint64_t make_magic(void)
 {
 	const void *random = (const void *)getauxval(AT_RANDOM);
 	uint16_t bits = 0;
 
 	if (random)
 		memcpy(&bits, random, sizeof(bits));
-	magic = 0xa50000 | bits;
+	return 0xa50000 | bits;
+}
+
+void epoll_tag_reserve(unsigned items)
+{
 	for (unsigned i = 0; i < items; i += PAGE)
 		page_of(i);
 }
@@ -73,6 +78,8 @@ static void give_index(struct epoll_item *it)
 
 void epoll_tag_give(struct epoll_item *it)
 {
+	if (!magic)
+		magic = make_magic();
 	if (!it->index)
 		give_index(it);
 	it->generation = (it->generation + 1) & 0xfffff;
@@ -83,7 +90,7 @@ static struct epoll_item *item_at(uint64_t tag)
 {
 	struct epoll_item **page;
 
-	if (tag >> 40 != magic)
+	if (!magic || tag >> 40 != magic)
 		return NULL;
 	page = __atomic_load_n(&pages[INDEX(tag) / PAGE], __ATOMIC_ACQUIRE);
 	return page ? __atomic_load_n(&page[INDEX(tag) % PAGE], __ATOMIC_ACQUIRE) : NULL;

@@ -321,9 +321,35 @@ static void several_sets(void)
 	ep = 0;
 }
 
+/* Added before anything in the process was bound: reactors do it so. */
+static void before_all(void)
+{
+	int fd = udp(SOCK_NONBLOCK), other = udp(SOCK_NONBLOCK);
+
+	say("-- added before the first bind of the process\n");
+	fresh_set();
+	ctl(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, 0x1111111111111111);
+	ctl(EPOLL_CTL_ADD, other, EPOLLIN, 2);
+	must("bind", bind_to(fd, "L1", PORT));
+	look("bound", 8, true);
+	arrival(PORT);
+	look("arrived", 8, true);
+	must("bind", bind_to(other, "L1", PORT + 1));
+	read_all(fd);
+	arrival(PORT);
+	arrival(PORT + 1);
+	look("both", 8, true);
+	ctl(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLONESHOT, 3);
+	look("changed", 8, true);
+	look("again", 8, true);
+	close(fd);
+	close(other);
+}
+
 int main(void)
 {
 	cf_start();
+	before_all();
 	equal_data(0, 0);
 	equal_data(0x1234567812345678, EPOLLET);
 	equal_data(3, EPOLLONESHOT);
