@@ -134,6 +134,21 @@ void wait_wake_set(const struct epoll_set *set)
 	wake_matching(NULL, set);
 }
 
+/*
+ * Arming moves frames from the pool to the fill ring, as receiving and sending do. In a signal handler that interrupted
+ * the holder there is nothing to arm with: the descriptor alone has to do.
+ */
+static bool arm(struct engine *e)
+{
+	bool has_frames;
+
+	if (!lock_acquire(&e->lock))
+		return false;
+	has_frames = e->queue->nic->ops->arm(e->queue) != 0;
+	lock_release(&e->lock);
+	return has_frames;
+}
+
 /* Adds the queues to the descriptors to poll; -1: one of them has frames already. */
 static int add_engines(struct pollfd *fds, unsigned n)
 {
@@ -144,7 +159,7 @@ static int add_engines(struct pollfd *fds, unsigned n)
 
 		if (e->dead)
 			continue;
-		if (e->queue->nic->ops->arm(e->queue))
+		if (arm(e))
 			return -1;
 		fds[n++] = (struct pollfd){ .fd = e->queue->fd, .events = POLLIN };
 	}

@@ -8,6 +8,9 @@
 app=$(basename "$0" .sh)
 here=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "${BUILD:-$here/../../build}" 2>/dev/null && pwd)
+# shellcheck source=tests/lib/san.sh
+. "$here/../lib/san.sh"
+preload_value "$BUILD/libkbaccel.so"
 ns_a=${KB_PREFIX:-kb$$}${app}a
 ns_b=${KB_PREFIX:-kb$$}${app}b
 addr4=10.77.0.1
@@ -90,7 +93,7 @@ app_client_fast()
 	local ports=$1
 	shift
 	if [ -z "${KB_NOPRELOAD:-}" ]; then
-		set -- env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"
+		set -- env LD_PRELOAD="$PRELOAD" KBACCEL_PORTS="$ports" "$@"
 	fi
 	app_client "$@"
 }
@@ -103,7 +106,7 @@ app_server()
 	if [ -n "${KB_NOPRELOAD:-}" ]; then
 		app_spawn "$ns_a" "$@"
 	else
-		app_spawn "$ns_a" env LD_PRELOAD="$BUILD/libkbaccel.so" KBACCEL_PORTS="$ports" "$@"
+		app_spawn "$ns_a" env LD_PRELOAD="$PRELOAD" KBACCEL_PORTS="$ports" "$@"
 	fi
 }
 

@@ -22,11 +22,8 @@ self=$here/run.sh
 variants="v4 v6 map b4 b6 lo4 lo6"
 lib=libkbaccel.so
 
-# The sanitizers' runtime, if the library was built with one, has to be loaded before it. Queues live until the end of the
-# process: what they hold is no leak. The programs look at the signal handlers that are installed: none of a sanitizer's.
-nohandlers=handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:$nohandlers}
-preload="LD_PRELOAD=${KB_SAN_LIB:+$KB_SAN_LIB:}"
+# shellcheck source=tests/lib/san.sh
+. "$here/../lib/san.sh"
 
 programs()
 {
@@ -69,7 +66,7 @@ lab_up()
 	ip netns exec "$a" "$BUILD/tests/conform/peer" "$work/lab$1/lo.sock" &
 	echo $! >>"$work/pids"
 	if [ -z "${KB_KERNEL_ONLY:-}" ]; then
-		ip netns exec "$b" env "$preload$BUILD/$lib" KBACCEL_PORTS='*' \
+		ip netns exec "$b" env "LD_PRELOAD=$PRELOAD" KBACCEL_PORTS='*' \
 			"$BUILD/tests/conform/peer" "$work/lab$1/both.sock" 2>"$work/lab$1/both.err" &
 		echo $! | tee -a "$work/pids" >"$work/lab$1/both.pid"
 	fi
@@ -125,7 +122,7 @@ inner()
 	if [ -n "${KB_KERNEL_ONLY:-}" ]; then
 		p=$(once "$out.preload" "$name" "$variant" "$ctl")
 	else
-		set -- KBACCEL_PORTS='*' "$preload$BUILD/$lib"
+		set -- KBACCEL_PORTS='*' "LD_PRELOAD=$PRELOAD"
 		case $variant in
 		lo*) set -- "$@" KBACCEL_INTERFACE=lo ;;
 		b*) ctl=$KB_LAB/both.sock ;;
@@ -235,7 +232,8 @@ if [ -z "${KB_KERNEL_ONLY:-}" ] && [ ! -e "$BUILD/$lib" ]; then
 fi
 BUILD=$(cd "$BUILD" 2>/dev/null && pwd || { mkdir -p "$BUILD" && cd "$BUILD" && pwd; })
 [ -n "$work" ] && mkdir -p "$work" || work=$(mktemp -d /tmp/kbconform.XXXXXX)
-export BUILD KB_PREFIX=$prefix work
+export BUILD KB_PREFIX=$prefix work PRELOAD
+preload_value "$BUILD/$lib"
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 compile

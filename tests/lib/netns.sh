@@ -13,6 +13,8 @@
 
 # shellcheck source=tests/lib/test.sh
 . "$(dirname "${BASH_SOURCE[0]}")/test.sh"
+# shellcheck source=tests/lib/san.sh
+. "$(dirname "${BASH_SOURCE[0]}")/san.sh"
 
 pair_count=0
 ns_list=()
@@ -39,11 +41,11 @@ preload()
 	env "${PRELOAD_ENV[@]}" "$@"
 }
 
-# The environment of a program with the library; KB_SAN_LIB is the sanitizer's runtime, which has to come first.
+# The environment of a program with the library.
 preload_env()
 {
-	PRELOAD_ENV=("LD_PRELOAD=${KB_SAN_LIB:+$KB_SAN_LIB:}$BUILD/libkbaccel.so" "KBACCEL_PORTS=$1")
-	[[ -z ${KB_SAN_LIB:-} ]] || PRELOAD_ENV+=("ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}")
+	preload_value "$BUILD/libkbaccel.so"
+	PRELOAD_ENV=("LD_PRELOAD=$PRELOAD" "KBACCEL_PORTS=$1")
 }
 
 # spawn NS NAME COMMAND...: in the background; output goes to $KB_TMP/NAME.log, the process id into SPAWNED.

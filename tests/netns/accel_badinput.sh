@@ -47,7 +47,8 @@ refused()
 	fi
 	check "$name: nothing stays" wait_until 2 no_xdp "$NS_A" "${HELD_IF:-veth0}"
 }
-lib=LD_PRELOAD=$BUILD/libkbaccel.so
+preload_value "$BUILD/libkbaccel.so"
+lib=LD_PRELOAD=$PRELOAD
 
 WITH=("$lib" KBACCEL_PORTS=5300 KBACCEL_INTERFACE=nope0)
 refused 'no such interface' 'nope0.*KBACCEL_INTERFACE' env
@@ -63,7 +64,8 @@ cp "$BUILD/libkbaccel.so" "$KB_TMP/alone/"
 if [[ -e /usr/local/lib/kbaccel/kbaccel-xdp.so ]]; then
 	skip 'missing plugin' 'one is installed in /usr/local'
 else
-	WITH=("LD_PRELOAD=$KB_TMP/alone/libkbaccel.so" KBACCEL_PORTS=5300)
+	preload_value "$KB_TMP/alone/libkbaccel.so"
+	WITH=("LD_PRELOAD=$PRELOAD" KBACCEL_PORTS=5300)
 	refused 'missing plugin' 'kbaccel-xdp.so.*install' env
 	echo garbage >"$KB_TMP/alone/kbaccel-xdp.so"
 	refused 'broken plugin' 'kbaccel-xdp.so' env

@@ -9,7 +9,8 @@
 need strace socat
 ns_pair
 start_peer
-lib=$BUILD/libkbaccel.so
+preload_value "$BUILD/libkbaccel.so"
+lib=$PRELOAD
 
 # The calls a command makes after its start-up, counted by name; loading the library itself is not what is compared.
 calls() # FILE COMMAND...

@@ -10,7 +10,8 @@
 bin=$BUILD/tests/netns tool=$BUILD/kbaccel
 [[ -e $BUILD/libkbaccel.so && -e $BUILD/kbaccel-xdp.so && -x $bin/accel_server ]] ||
 	die "not built: $BUILD/libkbaccel.so, its plugin, $bin"
-[[ -z $(LD_PRELOAD=$BUILD/libkbaccel.so true 2>&1) ]] || die "$BUILD/libkbaccel.so can not be preloaded"
+preload_value "$BUILD/libkbaccel.so"
+[[ -z $(LD_PRELOAD=$PRELOAD true 2>&1) ]] || die "$BUILD/libkbaccel.so can not be preloaded"
 # shellcheck disable=SC2034 # the scripts use these
 PEER_PORT=6999 PORTS=5300-5399 # of the peer in $NS_B, which is not a chosen one; those that programs choose
 
