@@ -258,6 +258,7 @@ static const struct nic_ops fault_ops = {
 	.name = "fault",
 	.open = fault_open,
 	.close = fault_close,
+	.abandon = fault_close,
 	.rx_burst = fault_rx_burst,
 	.free = fault_free,
 	.tx_alloc = fault_tx_alloc,

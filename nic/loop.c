@@ -320,6 +320,7 @@ static const struct nic_ops loop_ops = {
 	.name = "loop",
 	.open = loop_open,
 	.close = loop_close,
+	.abandon = loop_close,
 	.rx_burst = loop_rx_burst,
 	.free = loop_free,
 	.tx_alloc = loop_tx_alloc,

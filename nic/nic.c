@@ -7,8 +7,7 @@
  * then in KBACCEL_LIBDIR.
  *
  * A plugin's libraries open and close descriptors through libc names, which are intercepted: while
- * they run, fds_inside says that the descriptors are ours. That is why nic->ops is a copy of the
- * plugin's table with close wrapped.
+ * they run, fds_inside says that the descriptors are ours.
  */
 #define _GNU_SOURCE
 #include "nic/nic.h"
@@ -18,7 +17,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +32,6 @@ struct backend {
 	const char *file;
 	const char *packages;	      /* what the plugin needs, as Debian calls it */
 	const struct nic_ops *plugin; /* NULL until loaded */
-	struct nic_ops ops;	      /* the plugin's, with close wrapped */
 };
 
 static struct backend backends[] = {
@@ -64,25 +61,28 @@ static bool inside(bool on)
 	return was;
 }
 
-static int guarded_open(struct backend *b, struct nic_params *params, struct nic **out)
+static int guarded_open(const struct backend *b, struct nic_params *params, struct nic **out)
 {
 	bool was = inside(true);
 	int err = b->plugin->open(params, out);
 
 	inside(was);
-	if (err == 0)
-		(*out)->ops = &b->ops;
 	return err;
 }
 
-static void guarded_close(struct nic *nic)
+void nic_close(struct nic *nic)
 {
-	struct backend *b =
-		(struct backend *)((char *)(uintptr_t)nic->ops - offsetof(struct backend, ops));
 	bool was = inside(true);
 
-	nic->ops = b->plugin;
-	b->plugin->close(nic);
+	nic->ops->close(nic);
+	inside(was);
+}
+
+void nic_abandon(struct nic *nic)
+{
+	bool was = inside(true);
+
+	nic->ops->abandon(nic);
 	inside(was);
 }
 
@@ -175,8 +175,6 @@ static int load_plugin(struct backend *b, const char *path, struct nic_params *p
 			    "%.160s is of another version of kbaccel: install both from one build",
 			    path);
 	}
-	b->ops = *ops;
-	b->ops.close = guarded_close;
 	b->plugin = ops;
 	return 0;
 }

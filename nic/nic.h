@@ -36,7 +36,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 3             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 4             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -142,6 +142,12 @@ struct nic_ops {
 	/* Takes steering and queues down; frames the stack still owns become invalid. */
 	void (*close)(struct nic *nic);
 
+	/*
+	 * In the child of a fork, of what its parent has opened: gives up the child's references. The parent's queues and
+	 * steering go on.
+	 */
+	void (*abandon)(struct nic *nic);
+
 	/* Receives up to @max (<= NIC_BURST) frames, which then are the stack's; refills the NIC from the pool. */
 	unsigned (*rx_burst)(struct nic_queue *q, struct nic_frame *frames, unsigned max);
 
@@ -193,10 +199,9 @@ typedef const struct nic_ops *(*nic_backend_fn)(unsigned abi);
 /* Backends by name; "auto" tries what the interface can do best first. Fills params->why on failure. */
 int nic_open(const char *backend, struct nic_params *params, struct nic **out);
 
-static inline void nic_close(struct nic *nic)
-{
-	nic->ops->close(nic);
-}
+/* As the operations of these names. They close descriptors of ours, which must not be taken for the program's. */
+void nic_close(struct nic *nic);
+void nic_abandon(struct nic *nic);
 
 static inline unsigned nic_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max)
 {

@@ -190,6 +190,25 @@ STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, co
 }
 
 /*
+ * Where the destination port of a frame is that can be ours: for a first look that needs no tables. STEER_PORTS: none.
+ */
+STEER_INLINE __u32 steer_peek_port(const void *data, const void *end)
+{
+	const struct ethhdr *eth = data;
+	const struct udphdr *udp;
+
+	if ((const void *)(eth + 1) > end)
+		return STEER_PORTS;
+	if (eth->h_proto == STEER_NET16(ETH_P_IP))
+		udp = (const void *)((const struct iphdr *)(eth + 1) + 1);
+	else if (eth->h_proto == STEER_NET16(ETH_P_IPV6))
+		udp = (const void *)((const struct ipv6hdr *)(eth + 1) + 1);
+	else
+		return STEER_PORTS;
+	return (const void *)(udp + 1) > end ? STEER_PORTS : udp->dest;
+}
+
+/*
  * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the
  * STEER_* bits of its port, without those of the other family; 0: not ours.
  */

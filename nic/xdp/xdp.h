@@ -2,13 +2,15 @@
 /*
  * xdp.h - the AF_XDP backend's own types and seams; nothing outside nic/xdp/ includes it.
  *
- * One XSK with its own UMEM per RX queue. A queue's whole state (rings, frame pool, counters) lies
+ * One XSK with its own UMEM per RX queue, or for a process that comes second one ring for all of
+ * them. A queue's whole state (rings, frame pool, counters) lies
  * in the same shared mapping as its UMEM, so that a process which takes over after a fork finds it
  * current. What holds kernel objects alive are the link's and the sockets' descriptors only: all
  * goes when they close.
  *
  *   xdp_open.c   open/close, the ops table           xdp_queue.c  one XSK + UMEM: set-up and take-down
- *   xdp_link.c   what the interface is               xdp_rings.c  data path
+ *   xdp_link.c   what the interface is               xdp_rings.c  its data path
+ *   xdp_hub.c    sharing the program, seats          xdp_ring.c   the queue of a seat without an XSK
  *   xdp_prog.c   XDP program: load, attach           xdp_steer.c  steering ops and kernel statistics
  *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
  *   xdp_generic.c  the kernel's structures, for generic mode
@@ -50,13 +52,24 @@ struct xdp_queue {
 	bool zero_copy;
 };
 
-struct xdp_steer;
+/* Descriptors that are needed while opening only; -1: none. */
+struct xdp_fds {
+	int prog, hub, seats, rings, xsks;
+};
+
+#define XDP_PROGRAM_NAME "kbaccel_steer"
+
+struct hub;
 
 struct xdp_nic {
 	struct nic nic;	       /* first */
-	struct steer_map *map; /* shared with the XDP program */
-	struct xdp_steer *bpf; /* while opening only: map and program descriptors */
+	struct hub *hub;       /* shared with the XDP program and all that use the interface */
+	struct steer_map *map; /* shared with the XDP program: what is steered to this process */
+	struct xdp_fds fds;
+	uint32_t seat;
+	int seat_fd; /* as long as anybody has it open the seat is taken */
 	int link_fd;
+	bool ring;   /* frames come by xdp_ring.c, not by AF_XDP */
 	bool native; /* driver XDP; else generic */
 	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
 	bool loopback;
@@ -80,15 +93,40 @@ int xdp_link_read(struct xdp_nic *x, struct nic_params *params);
 /* xdp_features.c: does GRO join datagrams that are for no socket with UDP_GRO? */
 bool xdp_link_joins(const struct xdp_nic *x);
 
-int xdp_prog_load(struct xdp_nic *x, struct nic_params *params);
-int xdp_prog_attach(struct xdp_nic *x, struct nic_params *params);
+/*
+ * Loads the program and attaches it. 0; -EEXIST: there is one already; other errors with params->why.
+ */
+int xdp_prog_start(struct xdp_nic *x, struct nic_params *params);
+
+/*
+ * xdp_hub.c. Finds or starts the program, takes a seat, and opens the queues (xdp_open_queues()) before anybody else can
+ * take one.
+ */
+int xdp_hub_enter(struct xdp_nic *x, struct nic_params *params);
+
+/* Maps what x->fds.hub is. */
+int xdp_hub_map(struct xdp_nic *x, struct nic_params *params);
 
 /* Lets the program redirect frames of RX queue @index to socket @fd. */
-int xdp_prog_add_queue(struct xdp_nic *x, unsigned index, int fd, struct nic_params *params);
+int xdp_hub_add_queue(struct xdp_nic *x, unsigned index, int fd, struct nic_params *params);
+
+/* The seat has rules for @port (network order), or no more, as its tables say. */
+void xdp_hub_tell_port(struct xdp_nic *x, uint16_t port);
 
 /* Gives up what is needed while opening only. */
-void xdp_prog_seal(struct xdp_nic *x);
-void xdp_prog_detach(struct xdp_nic *x);
+void xdp_hub_seal(struct xdp_nic *x);
+
+/* Closes and unmaps everything of this process; the program goes with the last one. */
+void xdp_hub_leave(struct xdp_nic *x);
+
+/* Length of a ring's records on this interface. */
+uint32_t xdp_record_len(const struct xdp_nic *x);
+
+/* xdp_open.c. By XSK if the queues are free, else by ring. */
+int xdp_open_queues(struct xdp_nic *x, struct nic_params *params);
+
+/* Frames, a header of @size bytes that begins with struct xdp_queue, and the pool. NULL: no memory. */
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size);
 
 /* Opens queue @index, zero-copy if @zero_copy and possible. */
 int xdp_queue_open(struct xdp_nic *x, unsigned index, bool zero_copy, struct nic_params *params,
@@ -105,11 +143,21 @@ int xdp_tx_kick(struct nic_queue *q);
 int xdp_arm(struct nic_queue *q);
 unsigned xdp_pool_free(const struct nic_queue *q);
 
+/* xdp_ring.c: one queue for the whole interface. */
+int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_queue **out);
+void xdp_ring_close(struct xdp_queue *x);
+unsigned xdp_ring_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);
+unsigned xdp_ring_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n);
+unsigned xdp_ring_tx_burst(struct nic_queue *q, const struct nic_frame *frames, unsigned n);
+int xdp_ring_tx_kick(struct nic_queue *q);
+int xdp_ring_arm(struct nic_queue *q);
+
 /* xdp_steer.c; see struct nic_ops. */
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
 void xdp_set_lease(struct nic *nic, uint64_t until_ns);
 void xdp_stats(struct nic_queue *q);
+void xdp_ring_stats(struct nic_queue *q);
 
 /* Writes params->why and returns @err. */
 int xdp_why(struct nic_params *params, int err, const char *format, ...)

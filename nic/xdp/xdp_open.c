@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "nic/xdp/xdp.h"
+#include "nic/xdp/xdp_hub.h"
 
 #define MIN_RING 64
 #define MAX_RING 16384
@@ -98,7 +99,19 @@ static int check_clock(struct xdp_nic *x, struct nic_params *params)
 		       x->nic.ifname, sec);
 }
 
-static int open_queues(struct xdp_nic *x, struct nic_params *params)
+static void close_queues(struct xdp_nic *x)
+{
+	while (x->nic.queue_count > 0) {
+		struct xdp_queue *q = xdp_queue_of(x->nic.queues[--x->nic.queue_count]);
+
+		if (x->ring)
+			xdp_ring_close(q);
+		else
+			xdp_queue_close(q);
+	}
+}
+
+static int open_sockets(struct xdp_nic *x, struct nic_params *params)
 {
 	unsigned count = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
 	bool zero_copy = x->native;
@@ -110,34 +123,49 @@ static int open_queues(struct xdp_nic *x, struct nic_params *params)
 		if (err < 0)
 			return err;
 		x->nic.queues[x->nic.queue_count++] = &queue->q;
-		err = xdp_prog_add_queue(x, i, queue->q.fd, params);
+		err = xdp_hub_add_queue(x, i, queue->q.fd, params);
 		if (err < 0)
 			return err;
 		zero_copy = queue->zero_copy;
 	}
+	__atomic_store_n(&x->hub->xsk_seat, x->seat, __ATOMIC_SEQ_CST);
 	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s",
 		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic");
 	return 0;
 }
 
+static int xdp_open(struct nic_params *params, struct nic **out);
+
+static void xdp_abandon(struct nic *nic)
+{
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	close_queues(x);
+	xdp_hub_leave(x);
+	free(x);
+}
+
+/* What is steered to the seat must not go on to whoever has it, or the queues, next. */
 static void xdp_close(struct nic *nic)
 {
 	struct xdp_nic *x = xdp_nic_of(nic);
 
-	if (x->map)
+	if (x->map) {
 		steer_map_lease(x->map, 0);
-	while (nic->queue_count > 0)
-		xdp_queue_close(xdp_queue_of(nic->queues[--nic->queue_count]));
-	xdp_prog_detach(x);
-	free(x);
+		for (unsigned i = 0; i < STEER_PORTS; i++)
+			x->map->ports[i] = 0;
+		for (unsigned i = 0; i < STEER_PORTS; i++)
+			if (x->hub->ports[i])
+				xdp_hub_tell_port(x, (uint16_t)i);
+	}
+	xdp_abandon(nic);
 }
-
-static int xdp_open(struct nic_params *params, struct nic **out);
 
 static const struct nic_ops xdp_ops = {
 	.name = "xdp",
 	.open = xdp_open,
 	.close = xdp_close,
+	.abandon = xdp_abandon,
 	.rx_burst = xdp_rx_burst,
 	.free = xdp_free,
 	.tx_alloc = xdp_tx_alloc,
@@ -151,6 +179,49 @@ static const struct nic_ops xdp_ops = {
 	.stats = xdp_stats,
 };
 
+static const struct nic_ops ring_ops = {
+	.name = "xdp",
+	.open = xdp_open,
+	.close = xdp_close,
+	.abandon = xdp_abandon,
+	.rx_burst = xdp_ring_rx_burst,
+	.free = xdp_free,
+	.tx_alloc = xdp_ring_tx_alloc,
+	.tx_burst = xdp_ring_tx_burst,
+	.tx_kick = xdp_ring_tx_kick,
+	.arm = xdp_ring_arm,
+	.pool_free = xdp_pool_free,
+	.steer = xdp_flow,
+	.set_local = xdp_set_local,
+	.set_lease = xdp_set_lease,
+	.stats = xdp_ring_stats,
+};
+
+static int open_ring(struct xdp_nic *x, struct nic_params *params)
+{
+	struct xdp_queue *queue;
+	int err;
+
+	x->ring = true;
+	x->nic.ops = &ring_ops;
+	err = xdp_ring_open(x, params, &queue);
+	if (err < 0)
+		return err;
+	x->nic.queues[x->nic.queue_count++] = &queue->q;
+	snprintf(x->nic.mode, sizeof(x->nic.mode), "XDP ring, %s", x->native ? "native" : "generic");
+	return 0;
+}
+
+int xdp_open_queues(struct xdp_nic *x, struct nic_params *params)
+{
+	int err = x->hub->xsk_seat == HUB_NO_SEAT ? open_sockets(x, params) : -EBUSY;
+
+	if (err != -EBUSY)
+		return err;
+	close_queues(x);
+	return open_ring(x, params);
+}
+
 static int open_steps(struct xdp_nic *x, struct nic_params *params)
 {
 	int err = xdp_link_read(x, params);
@@ -160,11 +231,7 @@ static int open_steps(struct xdp_nic *x, struct nic_params *params)
 	if (err == 0)
 		err = check_clock(x, params);
 	if (err == 0)
-		err = xdp_prog_load(x, params);
-	if (err == 0)
-		err = xdp_prog_attach(x, params);
-	if (err == 0)
-		err = open_queues(x, params);
+		err = xdp_hub_enter(x, params);
 	return err;
 }
 
@@ -176,7 +243,8 @@ static int xdp_open(struct nic_params *params, struct nic **out)
 	if (!x)
 		return xdp_why(params, -ENOMEM, "out of memory");
 	x->nic.ops = &xdp_ops;
-	x->link_fd = -1;
+	x->link_fd = x->seat_fd = -1;
+	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1 };
 	message_sink = params->log;
 	libbpf_set_print(libbpf_message);
 	libxdp_set_print(libxdp_message);
@@ -185,7 +253,7 @@ static int xdp_open(struct nic_params *params, struct nic **out)
 		xdp_close(&x->nic);
 		return err;
 	}
-	xdp_prog_seal(x);
+	xdp_hub_seal(x);
 	*out = &x->nic;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * xdp_queue.c - one queue: its memory, its UMEM, its XSK, and the end of all three.
  *
- * One shared mapping holds the frames, then struct xdp_queue, then the pool's stack.
+ * One shared mapping holds the frames, then struct xdp_queue, then the pool's stack; a ring's queue
+ * (xdp_ring.c) has the same.
  */
 #define _GNU_SOURCE
 #include "nic/xdp/xdp.h"
@@ -22,10 +23,10 @@
 
 #define TX_BUDGET 256
 
-static struct xdp_queue *map_queue(const struct xdp_nic *nic, const struct nic_params *params)
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size)
 {
 	size_t umem_len = (size_t)params->frames * nic->frame_size;
-	size_t len = umem_len + sizeof(struct xdp_queue) + params->frames * sizeof(uint32_t);
+	size_t len = umem_len + size + params->frames * sizeof(uint32_t);
 	uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct xdp_queue *x;
 
@@ -35,11 +36,14 @@ static struct xdp_queue *map_queue(const struct xdp_nic *nic, const struct nic_p
 	x->umem = mem;
 	x->map_len = len;
 	x->frames = params->frames;
-	x->pool = (uint32_t *)(x + 1);
+	x->pool = (uint32_t *)(mem + umem_len + size);
 	for (uint32_t i = 0; i < x->frames; i++)
 		x->pool[i] = (x->frames - 1 - i) * nic->frame_size;
 	x->pool_count = x->frames;
 	x->pool_keep = x->frames / 8 < NIC_BURST ? x->frames / 8 : NIC_BURST;
+	x->q.nic = &nic->nic;
+	x->q.frame_size = nic->frame_size;
+	x->q.fd = -1;
 	return x;
 }
 
@@ -162,17 +166,14 @@ static void raise_limits(const struct xdp_queue *x)
 int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct nic_params *params,
 		   struct xdp_queue **out)
 {
-	struct xdp_queue *x = map_queue(nic, params);
+	struct xdp_queue *x = xdp_queue_map(nic, params, sizeof(struct xdp_queue));
 	int err;
 
 	if (!x)
 		return xdp_why(params, -ENOMEM,
 			       "no memory for %u frames: free some or lower KBACCEL_FRAMES",
 			       params->frames);
-	x->q.nic = &nic->nic;
 	x->q.index = (uint16_t)index;
-	x->q.frame_size = nic->frame_size;
-	x->q.fd = -1;
 	err = bind_queue(x, nic, zero_copy, params);
 	if (err < 0) {
 		xdp_queue_close(x);

@@ -12,6 +12,7 @@
 
 #include "nic/steer_rule.h"
 #include "nic/xdp/xdp_generic.h"
+#include "nic/xdp/xdp_hub.h"
 
 #define AF_INET 2 /* <sys/socket.h> is not for BPF */
 
@@ -22,8 +23,36 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
-/* The .bss of the program: a BPF array that user space has mmapped. */
-struct steer_map steer;
+/* The steering tables of each seat, which its process has mmapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, HUB_SEATS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, BPF_F_MMAPABLE);
+		__uint(max_entries, 1);
+		__uint(key_size, sizeof(__u32));
+		__uint(value_size, sizeof(struct steer_map));
+	});
+} seats SEC(".maps");
+
+/* The rings of the seats that have no AF_XDP socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, HUB_SEATS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_RINGBUF);
+		__uint(max_entries, 65536);
+	});
+} rings SEC(".maps");
+
+/* The .bss of the program: a BPF array that the processes have mmapped. */
+struct hub hub;
+
+/* struct hub_record: HUB_RECORD_SMALL or _LARGE, as long as the longest frame of the interface. */
+const volatile __u32 record_len = HUB_RECORD_SMALL;
 
 /* xdp_generic_shared_info(); 0 in native mode, where the verifier then removes is_batch(). */
 const volatile __u32 shared_info;
@@ -32,17 +61,18 @@ const volatile __u32 shared_info;
  * The coarse clock is up to a tick late, which a lease of about a second can bear, and costs
  * nothing.
  */
-static __always_inline bool lease_is_live(void)
+static __always_inline bool lease_is_live(const struct steer_map *map)
 {
-	return *(volatile __u64 *)&steer.lease_until > bpf_ktime_get_coarse_ns();
+	return *(const volatile __u64 *)&map->lease_until > bpf_ktime_get_coarse_ns();
 }
 
 /* A frame of several buffers, or one that is too long, can not be put into one UMEM chunk. */
-static __always_inline bool fits_chunk(struct xdp_md *ctx, const void *data, const void *end)
+static __always_inline bool fits_chunk(struct xdp_md *ctx, const struct steer_map *map,
+				       const void *data, const void *end)
 {
 	__u64 len = bpf_xdp_get_buff_len(ctx);
 
-	return len <= steer.max_len && len == (__u64)(end - data);
+	return len <= map->max_len && len == (__u64)(end - data);
 }
 
 /* Generic mode: does the frame stand for several datagrams, which the kernel will cut or joined? */
@@ -119,21 +149,147 @@ static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct stee
 	return bits;
 }
 
-SEC("xdp.frags")
-int kbaccel_steer(struct xdp_md *ctx)
+/*
+ * Is the frame for a socket of @seat? A function of its own for the verifier, which looks at it once, however many
+ * seats are asked.
+ */
+__noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
+	const struct steer_map *map;
 	struct steer_key key;
-	__u32 bits = steer_parse(&steer, data, end, &key);
+	__u32 zero = 0, bits;
+	void *tables;
 
-	if (!bits || !lease_is_live() || !fits_chunk(ctx, data, end) || is_batch(ctx))
-		return XDP_PASS;
+	tables = bpf_map_lookup_elem(&seats, &seat);
+	map = tables ? bpf_map_lookup_elem(tables, &zero) : NULL;
+	if (!map)
+		return false;
+	bits = steer_parse(map, data, end, &key);
+	if (!bits || !lease_is_live(map) || !fits_chunk(ctx, map, data, end) || is_batch(ctx))
+		return false;
 	if (bits & STEER_SHARED)
 		bits = bits_of_owner(ctx, &key, bits);
-	if (!steer_match(&steer, &key, bits))
+	return steer_match(map, &key, bits);
+}
+
+/* Of both ends of a datagram. */
+static __always_inline __u32 flow_hash(const void *data, const void *end)
+{
+	const struct ethhdr *eth = data;
+	const struct iphdr *ip4 = (const void *)(eth + 1);
+	const struct ipv6hdr *ip6 = (const void *)(eth + 1);
+	const __u32 *word = (const __u32 *)&ip6->saddr;
+	__u32 h = 0;
+
+	if ((const void *)(ip4 + 1) + 4 > end)
+		return 0;
+	if (eth->h_proto == STEER_NET16(ETH_P_IP))
+		return (ip4->saddr * 31 ^ ip4->daddr) * 31 ^ *(const __u32 *)(ip4 + 1);
+	if ((const void *)(ip6 + 1) + 4 > end)
+		return 0;
+	for (int i = 0; i < 9; i++) /* both addresses, then the ports */
+		h = h * 31 ^ word[i];
+	return h;
+}
+
+struct choice {
+	struct xdp_md *ctx;
+	__u32 mask;
+	__u32 hash;
+	__u32 weight;
+	__u32 seat;
+};
+
+static long consider(__u32 seat, struct choice *c)
+{
+	__u32 weight = (c->hash ^ seat * 0x9e3779b1u) * 0x85ebca6bu;
+
+	weight = (weight ^ weight >> 15) * 0xc2b2ae35u;
+	weight ^= weight >> 16;
+	if ((c->mask >> (seat & 31) & 1) && seat_wants(c->ctx, seat) &&
+	    (c->seat == HUB_NO_SEAT || weight > c->weight)) {
+		c->weight = weight;
+		c->seat = seat;
+	}
+	return 0;
+}
+
+/*
+ * Several processes want datagrams of the port. Those of one socket that they share, as forked ones do, or of sockets
+ * that only differ in their process: the two ends of the datagram decide, as in a reuseport group of the kernel. Each
+ * seat draws a lot for the flow and the highest has it, so that when a process comes or goes the flows between others
+ * stay where they are.
+ */
+static __noinline __u32 one_of(struct xdp_md *ctx, __u32 mask)
+{
+	struct choice c = {
+		.ctx = ctx,
+		.mask = mask,
+		.hash = flow_hash((const void *)(long)ctx->data, (const void *)(long)ctx->data_end),
+		.seat = HUB_NO_SEAT,
+	};
+
+	bpf_loop(HUB_SEATS, consider, &c, 0);
+	return c.seat;
+}
+
+/* The number of the only bit that is set in @mask. */
+static __always_inline __u32 bit_number(__u32 mask)
+{
+	return (mask & 0xaaaaaaaa ? 1 : 0) + (mask & 0xcccccccc ? 2 : 0) + (mask & 0xf0f0f0f0 ? 4 : 0) +
+	       (mask & 0xff00ff00 ? 8 : 0) + (mask & 0xffff0000 ? 16 : 0);
+}
+
+/* A copy of the frame into the seat's ring. A full one loses it, as a full RX ring does. */
+static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
+{
+	__u64 len = bpf_xdp_get_buff_len(ctx);
+	void *ring = bpf_map_lookup_elem(&rings, &seat);
+	struct hub_record *record;
+
+	if (!ring || len == 0 || len > record_len - sizeof(*record))
 		return XDP_PASS;
-	return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+	record = bpf_ringbuf_reserve(ring, record_len, 0);
+	if (!record) {
+		if (seat < HUB_SEATS)
+			__sync_fetch_and_add(&hub.lost[seat], 1);
+		return XDP_DROP;
+	}
+	record->len = (__u32)len;
+	record->zero = 0;
+	if (bpf_xdp_load_bytes(ctx, 0, record->data, (__u32)len)) {
+		bpf_ringbuf_discard(record, 0);
+		return XDP_PASS;
+	}
+	bpf_ringbuf_submit(record, 0);
+	return XDP_DROP;
+}
+
+SEC("xdp.frags")
+int kbaccel_steer(struct xdp_md *ctx)
+{
+	__u32 port = steer_peek_port((const void *)(long)ctx->data, (const void *)(long)ctx->data_end);
+	__u32 mask, seat;
+
+	if (port >= STEER_PORTS)
+		return XDP_PASS;
+	mask = hub.ports[port];
+	if (!mask)
+		return XDP_PASS;
+	if (mask & (mask - 1)) {
+		seat = one_of(ctx, mask);
+		if (seat == HUB_NO_SEAT)
+			return XDP_PASS;
+	} else {
+		seat = bit_number(mask);
+		if (!seat_wants(ctx, seat))
+			return XDP_PASS;
+	}
+	if (seat == hub.xsk_seat)
+		return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+	return copy_to_ring(ctx, seat);
 }
 
 char program_license[] SEC("license") = "Dual BSD/GPL";

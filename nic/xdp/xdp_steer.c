@@ -10,10 +10,16 @@
 
 #include "base/rawcall.h"
 #include "nic/xdp/xdp.h"
+#include "nic/xdp/xdp_hub.h"
 
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 {
-	return steer_map_flow(xdp_nic_of(nic)->map, flow, on);
+	struct xdp_nic *x = xdp_nic_of(nic);
+	int err = steer_map_flow(x->map, flow, on);
+
+	if (err == 0)
+		xdp_hub_tell_port(x, flow->local_port);
+	return err;
 }
 
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
@@ -38,4 +44,11 @@ void xdp_stats(struct nic_queue *q)
 	q->stats.rx_ring_full = kernel.rx_ring_full;
 	q->stats.rx_no_frame = kernel.rx_fill_ring_empty_descs;
 	q->stats.rx_dropped = kernel.rx_dropped + kernel.rx_invalid_descs;
+}
+
+void xdp_ring_stats(struct nic_queue *q)
+{
+	const struct xdp_nic *x = xdp_nic_of(q->nic);
+
+	q->stats.rx_ring_full = __atomic_load_n(&x->hub->lost[x->seat], __ATOMIC_RELAXED);
 }

@@ -117,7 +117,7 @@ static unsigned kernel_got(int fd, int wait_ms)
 
 static void lease(int64_t ms)
 {
-	ops->set_lease(nic, ms ? clock_ns() + (uint64_t)ms * NSEC_PER_MSEC : 0);
+	nic->ops->set_lease(nic, ms ? clock_ns() + (uint64_t)ms * NSEC_PER_MSEC : 0);
 }
 
 static bool open_nic(void)

@@ -119,9 +119,9 @@ static void test_unshared(struct nic_flow *flow)
 {
 	pid_t other;
 
-	check(ops->steer(nic, flow, false) == 0, "steering ends");
+	check(nic->ops->steer(nic, flow, false) == 0, "steering ends");
 	flow->flags = 0;
-	check(ops->steer(nic, flow, true) == 0, "steers without NIC_FLOW_SHARED");
+	check(nic->ops->steer(nic, flow, true) == 0, "steers without NIC_FLOW_SHARED");
 	other = start_other(a4, NULL);
 	check(comes(peer4, a4, FIVE), "everything is steered then");
 	other_got(other);
@@ -131,11 +131,11 @@ static void test_spoofed(void)
 {
 	struct ipaddr liar = addr(b4);
 
-	ops->set_local(nic, &liar, true);
+	nic->ops->set_local(nic, &liar, true);
 	send_numbered(peer4, a4, PORT, 0, FIVE, 64);
 	check(steered() == 0 && kernel_got(own, 100) == FIVE,
 	      "an own address as source from outside is the kernel's to judge");
-	ops->set_local(nic, &liar, false);
+	nic->ops->set_local(nic, &liar, false);
 }
 
 int main(int argc, char **argv)
@@ -155,15 +155,15 @@ int main(int argc, char **argv)
 	peer6 = udp_socket(argv[3], b6, PEER_PORT);
 	if (!open_nic())
 		return 2;
-	ops->set_local(nic, &local4, true);
-	ops->set_local(nic, &local6, true);
+	nic->ops->set_local(nic, &local4, true);
+	nic->ops->set_local(nic, &local6, true);
 	lease(60000);
-	check(ops->steer(nic, &flow, true) == 0, "steers a shared port");
+	check(nic->ops->steer(nic, &flow, true) == 0, "steers a shared port");
 	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "alone on its port, it gets all");
 	test_address();
 	test_session();
 	test_spoofed();
 	test_unshared(&flow);
-	ops->close(nic);
+	nic->ops->close(nic);
 	return failures > 0;
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@
 
 #include "base/clock.h"
 #include "nic/steer_map.h"
+#include "nic/xdp/xdp_hub.h"
 #include "tests/unit/test_nic_frames.h"
 #include "xdp_steer.skel.h"
 
@@ -87,10 +90,31 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* Seat 0 with tables of its own, asked for every port: what is tested is the tables. */
+static int take_seat(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test", 4, sizeof(*map), 1, &opts);
+	uint32_t key = 0;
+	void *mem;
+
+	if (fd < 0)
+		return fd;
+	mem = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	map = mem;
+	skel->bss->hub.xsk_seat = 0;
+	for (unsigned i = 0; i < STEER_PORTS; i++)
+		skel->bss->hub.ports[i] = 1;
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.seats), &key, &fd, 0);
+}
+
 /* An XSK that is not bound is enough for the map; the redirect is a verdict only. */
 static int open_all(void)
 {
 	uint32_t key = 0;
+	int err;
 
 	xsk = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (xsk < 0)
@@ -98,8 +122,8 @@ static int open_all(void)
 	skel = xdp_steer__open_and_load();
 	if (!skel)
 		return -errno;
-	map = &skel->bss->steer;
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.xsks), &key, &xsk, 0);
+	err = take_seat();
+	return err < 0 ? err : bpf_map_update_elem(bpf_map__fd(skel->maps.xsks), &key, &xsk, 0);
 }
 
 /* 0, or the exit status of a test that can not be run. */
