@@ -208,6 +208,13 @@ static int fault_steer(struct nic *nic, const struct nic_flow *flow, bool on)
 	return inner->ops->steer(inner, flow, on);
 }
 
+static void fault_no_flows(struct nic *nic)
+{
+	struct nic *inner = fault_of(nic)->inner;
+
+	inner->ops->steer_none(inner);
+}
+
 static int fault_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
 	struct nic *inner = fault_of(nic)->inner;
@@ -267,6 +274,7 @@ static const struct nic_ops fault_ops = {
 	.arm = fault_arm,
 	.pool_free = fault_pool_free,
 	.steer = fault_steer,
+	.steer_none = fault_no_flows,
 	.set_local = fault_set_local,
 	.set_lease = fault_set_lease,
 	.stats = fault_stats,

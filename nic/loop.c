@@ -316,6 +316,15 @@ static int loop_open(struct nic_params *params, struct nic **out)
 	return -EOPNOTSUPP;
 }
 
+static void loop_no_flows(struct nic *nic)
+{
+	struct loop_nic *l = loop_of(nic);
+
+	lock(l);
+	steer_map_no_flows(l->map);
+	unlock(l);
+}
+
 static const struct nic_ops loop_ops = {
 	.name = "loop",
 	.open = loop_open,
@@ -329,6 +338,7 @@ static const struct nic_ops loop_ops = {
 	.arm = loop_arm,
 	.pool_free = loop_pool_free,
 	.steer = loop_steer,
+	.steer_none = loop_no_flows,
 	.set_local = loop_set_local,
 	.set_lease = loop_set_lease,
 	.stats = loop_stats,

@@ -182,6 +182,9 @@ struct nic_ops {
 	 */
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
 
+	/* Takes all flows off, of whomever: a process that takes queues over does not know what is in the table. */
+	void (*steer_none)(struct nic *nic);
+
 	/* Adds or removes an address that the host owns: flows with an "any" local address match only these. */
 	int (*set_local)(struct nic *nic, const struct ipaddr *addr, bool on);
 

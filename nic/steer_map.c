@@ -186,6 +186,15 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 	return on ? add_flow(map, &key, bits) : remove_flow(map, &key, bits);
 }
 
+void steer_map_no_flows(struct steer_map *map)
+{
+	memset(map->ports, 0, sizeof(map->ports));
+	memset(map->count, 0, sizeof(map->count));
+	for (unsigned i = 0; i < STEER_FLOWS; i++)
+		if (map->flows[i].used)
+			slot_clear(&map->flows[i].used);
+}
+
 int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on)
 {
 	struct steer_local *empty = NULL, *slot = find_local(map, addr, &empty);

@@ -114,6 +114,9 @@ void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
 /* As nic_ops.steer(); also -EOPNOTSUPP for a multicast remote and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
 
+/* As nic_ops.steer_none(). */
+void steer_map_no_flows(struct steer_map *map);
+
 /*
  * As nic_ops.set_local(). Adding twice is adding once; addresses that never match (multicast) are
  * left out.

@@ -470,8 +470,8 @@ static bool set_ready(void *arg)
 	return own_readable(ep) || (ep->children && child_ready(ep));
 }
 
-int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
-		   uint64_t deadline, const sigset_t *mask)
+static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		    uint64_t deadline, const sigset_t *mask)
 {
 	/* With sets inside, any of their sockets may end the wait: be woken for all. */
 	struct wait_target target = { .set = ep->children ? NULL : ep,
@@ -505,6 +505,15 @@ int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, i
 			ep->kernel_due = 0;
 		n = 0;
 	}
+}
+
+int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
+		   uint64_t deadline, const sigset_t *mask)
+{
+	int n = wait_set(ep, epfd, events, max, deadline, mask);
+
+	family_waited();
+	return n;
 }
 
 static struct timespec until(uint64_t deadline)

@@ -71,6 +71,19 @@ static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 	return 0;
 }
 
+void flow_forget(void)
+{
+	struct flow_entry *f, *next;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		for (f = bucket[i]; f; f = next) {
+			next = f->next;
+			slab_put(&slab, f);
+		}
+		bucket[i] = NULL;
+	}
+}
+
 struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN])
 {
 	struct flow_entry **head = bucket_of(rule), *f = *head;

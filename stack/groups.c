@@ -136,6 +136,12 @@ static void drop_flow(struct group *g)
 	g->flow = NULL;
 }
 
+void groups_forget_flows(struct sock *s)
+{
+	for (struct group *g = s->groups; g; g = g->next)
+		g->flow = NULL;
+}
+
 /* All of @addr that are not fresh, or, for NULL, all. */
 static void remove_stale(struct sock *s, const struct ipaddr *addr)
 {

@@ -57,6 +57,9 @@ void groups_read(struct sock *s, int fd);
 
 /* Steers what @s is a member of, as far as it may be; for an active socket. Idempotent. */
 void groups_steer(struct sock *s);
+/* Its rules are gone with the interfaces that had them (flow_forget()). */
+void groups_forget_flows(struct sock *s);
+
 void groups_unsteer(struct sock *s);
 
 /* Now and then, while a group is or could be steered: looks for other receivers and routers. */

@@ -73,35 +73,76 @@ static void open_engines(struct iface *f)
 	}
 }
 
-static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
+static int open_nic(const char *name, struct nic **nic, char why[NIC_WHY_LEN])
 {
-	static struct iface ifaces[STACK_MAX_IFACES];
 	struct nic_params params = { .ifname = name,
 				     .rx_ring = config.rx_ring,
 				     .tx_ring = config.tx_ring,
 				     .frames = config.frames,
 				     .log = backend_log };
+	int err = nic_open(config.nic, &params, nic);
+
+	if (err)
+		snprintf(why, NIC_WHY_LEN, "%s", params.why);
+	return err;
+}
+
+static void start_iface(struct iface *f, struct nic *nic)
+{
+	f->nic = nic;
+	f->engines = 0;
+	open_engines(f);
+	for (unsigned i = 0; i < locals; i++)
+		nic->ops->set_local(nic, &local_list[i], true);
+	log_info("%s: %u queue%s, %s", nic->ifname, nic->queue_count,
+		 nic->queue_count == 1 ? "" : "s", nic->mode);
+}
+
+static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
+{
+	static struct iface ifaces[STACK_MAX_IFACES];
 	struct iface *f = &ifaces[stack.ifaces];
-	int err;
+	struct nic *nic;
 
 	if (stack.ifaces == STACK_MAX_IFACES) {
 		snprintf(why, NIC_WHY_LEN, "%s: more than %d interfaces; name the ones to use in "
 			 "KBACCEL_INTERFACE", name, STACK_MAX_IFACES);
 		return NULL;
 	}
-	err = nic_open(config.nic, &params, &f->nic);
-	if (err) {
-		snprintf(why, NIC_WHY_LEN, "%s", params.why);
+	if (open_nic(name, &nic, why))
 		return NULL;
-	}
-	open_engines(f);
+	start_iface(f, nic);
 	stack.iface[stack.ifaces] = f;
 	__atomic_store_n(&stack.ifaces, stack.ifaces + 1, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < locals; i++)
-		f->nic->ops->set_local(f->nic, &local_list[i], true);
-	log_info("%s: %u queue%s, %s", name, f->nic->queue_count,
-		 f->nic->queue_count == 1 ? "" : "s", f->nic->mode);
 	return f;
+}
+
+static void replace(struct iface *f, struct nic *nic)
+{
+	for (unsigned i = 0; i < f->engines; i++)
+		engine_close(f->engine[i]);
+	nic_abandon(f->nic);
+	start_iface(f, nic);
+}
+
+int ifaces_reopen(char why[NIC_WHY_LEN])
+{
+	struct nic *fresh[STACK_MAX_IFACES] = { NULL };
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < stack.ifaces; i++)
+		if (!stack.iface[i]->dead)
+			err = open_nic(stack.iface[i]->nic->ifname, &fresh[i], why);
+	for (unsigned i = 0; err && i < stack.ifaces; i++)
+		if (fresh[i])
+			nic_close(fresh[i]);
+	if (err)
+		return err;
+	stack.engines = 0;
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (fresh[i])
+			replace(stack.iface[i], fresh[i]);
+	return 0;
 }
 
 static struct hostnet_link links[HOSTNET_MAX_LINKS];

@@ -233,6 +233,7 @@ int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *m
 		return -ENOMEM;
 	poller_fill(&p, fds);
 	r = poller_run(&p, deadline, mask);
+	family_waited();
 	if (r >= 0 && !poller_answer(&p, fds))
 		r = -EFAULT;
 	poller_end(&p);
@@ -362,6 +363,7 @@ int select_wait(int n, fd_set *rd, fd_set *wr, fd_set *ex, uint64_t deadline, co
 						      .events = select_events(fd, rd, wr, ex) };
 	poller_fill(&p, p.fds);
 	r = poller_run(&p, deadline, mask);
+	family_waited();
 	if (r >= 0)
 		r = answer(&p, n, rd, wr, ex);
 	poller_end(&p);

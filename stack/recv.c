@@ -306,6 +306,7 @@ static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags
 	r = receive(s, fd, msg, flags);
 	if (__builtin_expect(s->state == SOCK_PREPARED, 0))
 		s->empty_receives = r == -EAGAIN ? s->empty_receives + 1 : 0;
+	family_received(s);
 	return r;
 }
 
@@ -502,6 +503,7 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	activate_receiver(s, fd, flags);
 	stack_tick();
 	r = receive_many(s, fd, vec, n, flags, deadline);
+	family_received(s);
 	if (timeout && r > 0) { /* the time that was left, as the kernel writes it back */
 		now = clock_ns();
 		deadline = deadline > now ? deadline - now : 0;

@@ -334,6 +334,7 @@ static int prepare(struct sock *s, int fd)
 		refuse_option(s, option);
 		return -ENOTSUP;
 	}
+	stack_claim_early();
 	groups_read(s, fd);
 	hostfilter_warn();
 	link_sock(s);
@@ -406,6 +407,15 @@ void sock_yield(int fd, struct file *f)
 		refuse(s, SHARED);
 }
 
+void sock_rest(struct sock *s)
+{
+	if (s->state != SOCK_ACTIVE)
+		return;
+	unsteer(s);
+	stack.prepared++;
+	set_state(s, SOCK_PREPARED);
+}
+
 static void announce(const struct sock *s)
 {
 	char local[IPADDR_STRLEN];
@@ -422,10 +432,12 @@ void sock_activate_slow(struct sock *s)
 	if (!lock_acquire(&stack.lock))
 		return;
 	if (s->state == SOCK_PREPARED) {
-		if (!stack_claim()) {
+		if (!stack_claim(s->shared)) {
 			stack_contend();
 			refuse(s, SHARED);
 		} else {
+			if (s->shared)
+				family_receives();
 			resteer(s);
 		}
 	}
@@ -434,8 +446,12 @@ void sock_activate_slow(struct sock *s)
 		stack.steered++;
 		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
 		set_state(s, SOCK_ACTIVE);
-		stack.tick_due = 0; /* the first lease, at once */
-		announce(s);
+		if (family_sharing) {
+			stack_renew_lease(clock_ns() + STACK_LEASE_NS);
+		} else {
+			stack.tick_due = 0; /* the first lease, at once */
+			announce(s);
+		}
 	}
 	lock_release(&stack.lock);
 	stack_tick();

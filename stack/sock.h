@@ -177,6 +177,9 @@ void sock_refuse(struct sock *s, const char *format, ...) __attribute__((format(
  */
 void sock_forsake(struct sock *s, const char *why);
 
+/* Steering off until the next wait or receive. stack.lock held. */
+void sock_rest(struct sock *s);
+
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
 struct file;
 void sock_yield(int fd, struct file *f);

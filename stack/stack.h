@@ -71,6 +71,12 @@ void local_address(const struct ipaddr *addr, bool on);
  */
 void ifaces_follow_links(void);
 
+/*
+ * In the child of a fork: opens all interfaces again, for queues and rules of its own, and gives up the inherited ones. 0, or
+ * -errno with @why, and all is as it was.
+ */
+int ifaces_reopen(char why[NIC_WHY_LEN]);
+
 /* The open interface with this index, or NULL. */
 struct iface *stack_iface(int ifindex);
 
@@ -79,9 +85,15 @@ void flow_reserve(void);
 struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN]);
 void flow_put(struct flow *f);
 
+/* Drops all rules, which were those of interfaces that are ours no longer. */
+void flow_forget(void);
+
 /* All engines' locks, for writers of the demultiplexer. False: re-entered by a signal handler; do nothing. */
 bool stack_exclusive_begin(void);
 void stack_exclusive_end(void);
+
+/* Within this time of the last entry the steering holds (R6). */
+#define STACK_LEASE_NS NSEC_PER_SEC
 
 #define STACK_TICK_US 10000
 
@@ -113,13 +125,47 @@ static inline unsigned stack_poll(void)
 	return n;
 }
 
-/* This process drives the queues from now on, unless a relative does already (R8). */
-bool stack_claim(void);
+/* Steering works until then (CLOCK_MONOTONIC ns), on all open interfaces; 0: not from now on. */
+void stack_renew_lease(uint64_t until);
+
+/* family.c. Prepares ownership; 0 or -errno. With the tick: does a relative need what we have? */
+int family_open(void);
+void family_listen(void);
+
+/*
+ * This process drives its queues from now on (R8): those that it opened or inherited, or, while a relative drives these, new
+ * ones of its own. @shared: for a socket that the other one may have, too. False: neither is possible. stack.lock held.
+ */
+bool stack_claim(bool shared);
+
+/* This process receives on a socket that it shares with relatives. stack.lock held. */
+void family_receives(void);
+
+/* Others receive on sockets of ours, too. */
+extern bool family_sharing;
+void family_received_slow(struct sock *s);
+void family_waited_slow(void);
+
+/* At the end of a receive on @s, of any other wait: what is to come is for those who are waiting. */
+static inline void family_received(struct sock *s)
+{
+	if (__builtin_expect(family_sharing, 0))
+		family_received_slow(s);
+}
+
+static inline void family_waited(void)
+{
+	if (__builtin_expect(family_sharing, 0))
+		family_waited_slow();
+}
+
+/* The same while there are the privileges for it (R7), if it is clear already that a relative drives the inherited ones. */
+void stack_claim_early(void);
 
 /* The same for a sender; asked once, since it may go on through the shadow. */
 bool stack_claim_to_send(void);
 
-/* This process wants to receive on an inherited socket whose owner lives: it becomes the kernel's for both. */
+/* This process wants to receive on an inherited socket and has no queues: it becomes the kernel's for all who have it. */
 void stack_contend(void);
 
 /* The process ends: everything passes to the kernel at once, not only when the lease runs out. */

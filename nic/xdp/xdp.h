@@ -54,7 +54,7 @@ struct xdp_queue {
 
 /* Descriptors that are needed while opening only; -1: none. */
 struct xdp_fds {
-	int prog, hub, seats, rings, xsks;
+	int prog, hub, seats, rings, xsks, alive;
 };
 
 #define XDP_PROGRAM_NAME "kbaccel_steer"
@@ -67,7 +67,8 @@ struct xdp_nic {
 	struct steer_map *map; /* shared with the XDP program: what is steered to this process */
 	struct xdp_fds fds;
 	uint32_t seat;
-	int seat_fd; /* as long as anybody has it open the seat is taken */
+	int seat_fd;  /* as long as anybody has it open the seat is taken */
+	int alive_fd; /* and as long as anybody has this one open, the program gives it frames */
 	int link_fd;
 	bool ring;   /* frames come by xdp_ring.c, not by AF_XDP */
 	bool native; /* driver XDP; else generic */
@@ -154,6 +155,7 @@ int xdp_ring_arm(struct nic_queue *q);
 
 /* xdp_steer.c; see struct nic_ops. */
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
+void xdp_no_flows(struct nic *nic);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
 void xdp_set_lease(struct nic *nic, uint64_t until_ns);
 void xdp_stats(struct nic_queue *q);

@@ -63,11 +63,13 @@ void xdp_hub_seal(struct xdp_nic *x)
 	close_fd(&x->fds.seats);
 	close_fd(&x->fds.rings);
 	close_fd(&x->fds.xsks);
+	close_fd(&x->fds.alive);
 }
 
 void xdp_hub_leave(struct xdp_nic *x)
 {
 	close_fd(&x->seat_fd);
+	close_fd(&x->alive_fd);
 	close_fd(&x->link_fd);
 	if (x->map)
 		munmap(x->map, page_multiple(sizeof(*x->map)));
@@ -100,8 +102,9 @@ static bool is_map(const char *name, const char *part)
 
 static void keep_map(struct xdp_nic *x, uint32_t id)
 {
-	static const char *const names[] = { ".bss", "seats", "rings", "xsks" };
-	int *const fds[] = { &x->fds.hub, &x->fds.seats, &x->fds.rings, &x->fds.xsks };
+	static const char *const names[] = { ".bss", "seats", "rings", "xsks", "alive" };
+	int *const fds[] = { &x->fds.hub, &x->fds.seats, &x->fds.rings, &x->fds.xsks,
+			     &x->fds.alive };
 	struct bpf_map_info info;
 	__u32 len = sizeof(info);
 	int fd = bpf_map_get_fd_by_id(id);
@@ -138,8 +141,10 @@ static int find_maps(struct xdp_nic *x, uint32_t id)
 		return -EEXIST;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < MAX_MAPS; i++)
 		keep_map(x, ids[i]);
-	return x->fds.hub < 0 || x->fds.seats < 0 || x->fds.rings < 0 || x->fds.xsks < 0 ? -EEXIST
-											 : 0;
+	if (x->fds.hub < 0 || x->fds.seats < 0 || x->fds.rings < 0 || x->fds.xsks < 0 ||
+	    x->fds.alive < 0)
+		return -EEXIST;
+	return 0;
 }
 
 /* The link that holds program @prog on the interface. */
@@ -329,6 +334,14 @@ static int make_tables(struct xdp_nic *x)
 	return err;
 }
 
+static int show_alive(struct xdp_nic *x)
+{
+	x->alive_fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (x->alive_fd < 0)
+		return -errno;
+	return bpf_map_update_elem(x->fds.alive, &x->seat, &x->alive_fd, BPF_ANY);
+}
+
 static uint32_t prog_id(int fd)
 {
 	struct bpf_prog_info info;
@@ -358,6 +371,8 @@ int xdp_hub_enter(struct xdp_nic *x, struct nic_params *params)
 			strerror(-err));
 	if (err == 0) {
 		err = make_tables(x);
+		if (err == 0)
+			err = show_alive(x);
 		if (err < 0)
 			xdp_why_privilege(params, err, "can not make the steering tables");
 	}

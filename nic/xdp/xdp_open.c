@@ -152,11 +152,7 @@ static void xdp_close(struct nic *nic)
 
 	if (x->map) {
 		steer_map_lease(x->map, 0);
-		for (unsigned i = 0; i < STEER_PORTS; i++)
-			x->map->ports[i] = 0;
-		for (unsigned i = 0; i < STEER_PORTS; i++)
-			if (x->hub->ports[i])
-				xdp_hub_tell_port(x, (uint16_t)i);
+		xdp_no_flows(nic);
 	}
 	xdp_abandon(nic);
 }
@@ -174,6 +170,7 @@ static const struct nic_ops xdp_ops = {
 	.arm = xdp_arm,
 	.pool_free = xdp_pool_free,
 	.steer = xdp_flow,
+	.steer_none = xdp_no_flows,
 	.set_local = xdp_set_local,
 	.set_lease = xdp_set_lease,
 	.stats = xdp_stats,
@@ -192,6 +189,7 @@ static const struct nic_ops ring_ops = {
 	.arm = xdp_ring_arm,
 	.pool_free = xdp_pool_free,
 	.steer = xdp_flow,
+	.steer_none = xdp_no_flows,
 	.set_local = xdp_set_local,
 	.set_lease = xdp_set_lease,
 	.stats = xdp_ring_stats,
@@ -243,8 +241,8 @@ static int xdp_open(struct nic_params *params, struct nic **out)
 	if (!x)
 		return xdp_why(params, -ENOMEM, "out of memory");
 	x->nic.ops = &xdp_ops;
-	x->link_fd = x->seat_fd = -1;
-	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1 };
+	x->link_fd = x->seat_fd = x->alive_fd = -1;
+	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1, -1 };
 	message_sink = params->log;
 	libbpf_set_print(libbpf_message);
 	libxdp_set_print(libxdp_message);

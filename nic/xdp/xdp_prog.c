@@ -94,6 +94,7 @@ static int load_and_map(struct xdp_nic *x, bool generic, struct nic_params *para
 	x->fds.seats = own(bpf_map__fd(bpf->maps.seats));
 	x->fds.rings = own(bpf_map__fd(bpf->maps.rings));
 	x->fds.xsks = own(bpf_map__fd(bpf->maps.xsks));
+	x->fds.alive = own(bpf_map__fd(bpf->maps.alive));
 	xdp_steer__destroy(bpf);
 	return xdp_hub_map(x, params);
 }

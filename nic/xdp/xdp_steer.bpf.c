@@ -48,6 +48,17 @@ struct {
 	});
 } rings SEC(".maps");
 
+/*
+ * A socket of each seat's process, unbound. The kernel takes it out of the map when its last descriptor is closed, so that
+ * a process which has died is known as dead at once, not only when its lease has run out.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, HUB_SEATS);
+	__type(key, __u32);
+	__type(value, __u32);
+} alive SEC(".maps");
+
 /* The .bss of the program: a BPF array that the processes have mmapped. */
 struct hub hub;
 
@@ -167,7 +178,7 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 	if (!map)
 		return false;
 	bits = steer_parse(map, data, end, &key);
-	if (!bits || !lease_is_live(map) || !fits_chunk(ctx, map, data, end) || is_batch(ctx))
+	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat) || !fits_chunk(ctx, map, data, end) || is_batch(ctx))
 		return false;
 	if (bits & STEER_SHARED)
 		bits = bits_of_owner(ctx, &key, bits);

@@ -22,6 +22,16 @@ int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 	return err;
 }
 
+void xdp_no_flows(struct nic *nic)
+{
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	steer_map_no_flows(x->map);
+	for (unsigned i = 0; i < STEER_PORTS; i++)
+		if (x->hub->ports[i])
+			xdp_hub_tell_port(x, (uint16_t)i);
+}
+
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
 	return steer_map_local(xdp_nic_of(nic)->map, addr, on);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fork.c - sockets across fork() and exec(): a child serves what its parent bound, workers share, the parent goes on. */
-/* expect: fast 0 */
+/* expect: fast 3 */
 #include "lib.h"
 #include <sys/prctl.h>
 

@@ -110,7 +110,8 @@ refused 'XDP is occupied' 'occupied by another XDP program.*(detach|xdp off|KBAC
 check 'XDP is occupied: the other program is still there' has_xdp "$NS_A" veth0
 let_go
 hold "$holder" veth0 queue
-refused 'the queue is busy' 'queue 0 of veth0 is in use' env
+start_fast server "$PORTS" 5300 && exchange 'the queue is busy: by a ring' fast 20 "$A4" 5300
+stop "$SPAWNED"
 let_go
 if [[ -x $raw ]]; then
 	spawn "$NS_A" raw "$raw" --ifname veth0 --port 9999 --seconds 60 --give-up 60
@@ -120,10 +121,13 @@ if [[ -x $raw ]]; then
 	stop "$rawpid"
 fi
 wait_until 3 no_xdp "$NS_A" veth0
+HELD_IF=lo
 spawn "$NS_A" first preload 5301 "$bin/accel_server" 5301
 first=$SPAWNED
 wait_until 3 accelerated "$first"
-refused 'another accelerated process' 'in use by another accelerated process.*KBACCEL_INTERFACE' env
+caps=+net_admin,+net_raw,+bpf,+perfmon
+refused 'another accelerated process, no CAP_SYS_ADMIN' 'in use by another process.*CAP_SYS_ADMIN.*KBACCEL_INTERFACE' \
+	setpriv --reuid 65534 --clear-groups --inh-caps=-all,$caps --ambient-caps=-all,$caps env
 exchange 'the first process is still fast' fast 20 "$A4" 5301
 stop "$first"
 unset HELD_IF

@@ -306,8 +306,8 @@ static void run_veth(const char *peer_ns, const char *a4, const char *b4, const 
 	}
 	check(nic->flags == NIC_F_VIRTUAL, "is known to be virtual");
 	check(fds_are_cloexec(), "descriptors are close-on-exec");
-	/* Link, seat, and for a ring a socket to send by. */
-	check(count_fds() - fds <= 2 + (int)nic->queue_count + (strstr(nic->mode, "ring") != NULL),
+	/* Link, seat (two), and for a ring a socket to send by. */
+	check(count_fds() - fds <= 3 + (int)nic->queue_count + (strstr(nic->mode, "ring") != NULL),
 	      "holds a link, a seat and the queues only");
 	send_numbered(peer4, a4, PORT, 0, 5, 64);
 	check(kernel_got(own4, 500) == 5 && nic_got_any() == 0, "nothing is steered at first");

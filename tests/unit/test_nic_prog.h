@@ -123,6 +123,8 @@ static int open_all(void)
 	if (!skel)
 		return -errno;
 	err = take_seat();
+	if (err == 0)
+		err = bpf_map_update_elem(bpf_map__fd(skel->maps.alive), &key, &xsk, 0);
 	return err < 0 ? err : bpf_map_update_elem(bpf_map__fd(skel->maps.xsks), &key, &xsk, 0);
 }
 
