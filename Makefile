@@ -3,7 +3,7 @@
 # One Makefile for everything; `make help` lists the targets. Sources are found by directory:
 #
 #   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
-#   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp, libbpf)
+#   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
 #   tools/ base/ nic/nic.c                  ->  build/kbaccel
 #   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
 #
@@ -20,7 +20,6 @@ LTO ?= $(if $(SAN),,-flto=auto)
 CC = gcc
 CLANG ?= clang
 BPFTOOL ?= bpftool
-PKG_CONFIG ?= pkg-config
 JOBS ?= $(shell nproc)
 VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always 2>/dev/null || echo unknown)
 LWIP := deps/lwip/src
@@ -55,7 +54,9 @@ LWIP_CFLAGS := $(BASE_CFLAGS) -w -U_FORTIFY_SOURCE $(OPT_STACK) $(STACK_FLAGS)
 LINK := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--gc-sections
 LINK_SO := -shared -Wl,-z,defs,-z,nodelete,--exclude-libs,ALL $(LINK)
 
-XDP_LIBS = $(shell $(PKG_CONFIG) --libs libxdp libbpf)
+# Archives, bound to themselves: a program that exports a name of libbpf (dnsdist: bpf_prog_load) must not get the plugin's
+# calls. They are compiled for executables, where stderr would be the executable's own: xdp_open.c has one.
+XDP_LIBS := -Wl,-Bsymbolic,--wrap=stderr -Wl,-Bstatic -lxdp -lbpf -Wl,-Bdynamic -lelf -lz
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -target bpf -O2 -g -Wall -Werror -I. -idirafter /usr/include/$(MULTIARCH)
 

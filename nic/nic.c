@@ -2,7 +2,7 @@
 /*
  * nic.c - chooses a backend and loads its plugin.
  *
- * Backends need libraries that no other program should have to load (libxdp, libbpf, libibverbs),
+ * Backends need libraries that no other program should have to load (libelf, libibverbs),
  * so each is a plugin, loaded at the first open and kept. It is looked for beside this library,
  * then in KBACCEL_LIBDIR.
  *
@@ -36,7 +36,7 @@ struct backend {
 
 static struct backend backends[] = {
 	{ .name = "verbs", .file = "kbaccel-verbs.so", .packages = "libibverbs1" },
-	{ .name = "xdp", .file = "kbaccel-xdp.so", .packages = "libxdp1 libbpf1" },
+	{ .name = "xdp", .file = "kbaccel-xdp.so", .packages = "libelf1 zlib1g" },
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -38,6 +38,13 @@ for plugin in "$BUILD"/kbaccel-*.so; do
 	same "${plugin##*/} exports one symbol" kbaccel_nic_backend "$(exported "$plugin")"
 done
 
+# The program may export any name (dnsdist has a bpf_prog_load of its own): calls inside the plugin must not find it.
+undefined() { readelf -W --dyn-syms "$1" | awk '$7 == "UND" && $8 != "" { sub(/@.*/, "", $8); print $8 }'; }
+same "kbaccel-xdp.so brings libbpf and libxdp with it" "" \
+	"$(undefined "$BUILD/kbaccel-xdp.so" | grep -E '^(bpf|btf|libbpf|libxdp|ring_buffer|perf_buffer|xdp|xsk)_')"
+same "kbaccel-xdp.so needs no other library" "$(printf 'libc.so.6\nlibelf.so.1\nlibz.so.1')" \
+	"$(needed "$BUILD/kbaccel-xdp.so" | grep -vE '^ld-linux|^lib(asan|ubsan|tsan)\.')"
+
 # An exported name that the library itself uses must not be found through another object.
 check "the library is bound at load time" sh -c "readelf -W -d '$BUILD/libkbaccel.so' | grep -qE 'BIND_NOW|NOW'"
 check "the stack of the process stays not executable" sh -c \

@@ -208,7 +208,7 @@ static bool check_file(const char *file, bool load)
 	handle = load ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 	if (load && !handle) {
 		snprintf(error, sizeof(error), "%s", dlerror());
-		check_report(CHECK_FAIL, "apt install libxdp1 libbpf1", "%s: cannot be loaded: %s",
+		check_report(CHECK_FAIL, "apt install libelf1 zlib1g", "%s: cannot be loaded: %s",
 			     file, error);
 		return false;
 	}

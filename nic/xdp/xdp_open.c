@@ -20,7 +20,11 @@
 #define MIN_RING 64
 #define MAX_RING 16384
 
-/* libbpf and libxdp have one message function per process. */
+/* What libbpf and libxdp take for stderr, see the Makefile; they write there only if their messages go nowhere else. */
+extern FILE *__wrap_stderr, *__real_stderr;
+FILE *__wrap_stderr;
+
+/* libbpf and libxdp have one message function, for all interfaces. */
 static void (*message_sink)(int level, const char *text);
 
 static void forward_message(int level, const char *format, va_list args)
@@ -243,6 +247,7 @@ static int xdp_open(struct nic_params *params, struct nic **out)
 	x->nic.ops = &xdp_ops;
 	x->link_fd = x->seat_fd = x->alive_fd = -1;
 	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1, -1 };
+	__wrap_stderr = __real_stderr;
 	message_sink = params->log;
 	libbpf_set_print(libbpf_message);
 	libxdp_set_print(libxdp_message);
