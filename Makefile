@@ -226,7 +226,7 @@ test: ## install what is needed, build, run every test
 	@$(RUN) -j $(JOBS) all
 
 check-fast: all $(call test_bin,unit) ## unit tests and the checks of layers and exports, in less than a minute
-	@$(RUN) static unit
+	@$(RUN) -j $(JOBS) static unit
 
 GROUPS := unit conform netns apps fuzz
 $(GROUPS): %: all ## one group of tests
