@@ -80,12 +80,32 @@ static uint32_t events_of(const struct epoll_item *it)
 	return events | shadow_events(it);
 }
 
+/* Another thread may close the descriptor while we wait: the call goes on with the set that it began with. */
+static bool names(int epfd, const struct epoll_set *ep)
+{
+	return fdtable_peek(epfd) == (const struct file *)ep;
+}
+
+/*
+ * A level-triggered member that can be written to, as @events say, is ready for the kernel all the time, and settle() adds what
+ * we have: reported by the kernel only, it has no more turns than the other members.
+ */
+static bool kernel_reports(const struct epoll_item *it, uint32_t events, int epfd)
+{
+	return (events & EPOLL_WRITE_EVENTS) && !(it->events & EPOLLET) && it->tag &&
+	       descriptor_of(it) >= 0 && names(epfd, it->set);
+}
+
 /* Takes @it off the ready list and reports it if an event still holds; -EFAULT: @to is bad. */
 static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, struct epoll_event *to)
 {
 	uint32_t events = has_event(it) ? events_of(it) : 0;
 
 	TAILQ_REMOVE(&ep->ready, it, of_ready);
+	if (kernel_reports(it, events, epfd)) {
+		TAILQ_INSERT_TAIL(&ep->ready, it, of_ready);
+		return 0;
+	}
 	it->ready = false;
 	if (events && !put_event(to, events, epoll_kernel_data(it))) {
 		it->ready = true;
@@ -383,12 +403,6 @@ static bool swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *
 		kernel_epoll_ctl(ep->epfd, EPOLL_CTL_DEL, kick_fd, NULL);
 	}
 	return true;
-}
-
-/* Another thread may close the descriptor while we wait: the call goes on with the set that it began with. */
-static bool names(int epfd, const struct epoll_set *ep)
-{
-	return fdtable_peek(epfd) == (const struct file *)ep;
 }
 
 static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,

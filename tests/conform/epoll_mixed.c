@@ -114,6 +114,46 @@ static void turns(void)
 	close(ep);
 }
 
+/* One place: each report tells all that holds of its member, whichever side it comes from. */
+static void one_place(void)
+{
+	static const unsigned masks[] = { EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLOUT | EPOLLET,
+					  EPOLLIN | EPOLLOUT | EPOLLONESHOT, EPOLLIN, EPOLLOUT };
+	int ep, fds[3];
+	struct epoll_event ev;
+
+	say("-- one place\n");
+	for (int i = 0; i < 3; i++)
+		fds[i] = bound("L1", PORT + 30 + i);
+	for (size_t m = 0; m < NLEN(masks); m++) {
+		for (int members = 1; members <= 3; members++) {
+			unsigned seen[3] = { 0 }, count[3] = { 0 };
+
+			ep = epoll_create1(0);
+			for (int i = 0; i < members; i++)
+				add(ep, fds[i], masks[m], (uint64_t)i);
+			waits("primed", ep, 4, 0);
+			peer_sends(PORT + 30, 10, 1, 1);
+			for (int i = 0; i < 12; i++) {
+				if (epoll_wait(ep, &ev, 1, 0) != 1)
+					continue;
+				seen[ev.data.u64] = ev.events;
+				count[ev.data.u64]++;
+				if (ev.data.u64 == 0 &&
+				    ev.events != (masks[m] & (EPOLLIN | EPOLLOUT)))
+					say("  call %d: only %s\n", i, poll_names((int)ev.events));
+			}
+			for (int i = 0; i < members; i++)
+				say("%zu, %d of %d: %u times, %s\n", m, i + 1, members, count[i],
+				    poll_names((int)seen[i]));
+			drain("read", fds[0]);
+			close(ep);
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 static void two_sets(int fd)
 {
 	int a = epoll_create1(0), b = epoll_create1(0), c = epoll_create1(0);
@@ -240,6 +280,7 @@ int main(void)
 	other = bound("any", PORT + 1);
 	kernel_objects(fd, other);
 	turns();
+	one_place();
 	two_sets(fd);
 	nested(fd);
 	poll_on_set(fd);
