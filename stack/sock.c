@@ -49,12 +49,17 @@ void sock_created(int fd, int domain, int type, int protocol)
 		slab_put(&slab, s);
 }
 
-/* Steering off. Called with stack.lock held, like all below that change the state. */
-static void unsteer(struct sock *s)
+static void unsteer_address(struct sock *s)
 {
 	if (s->flow)
 		flow_put(s->flow);
 	s->flow = NULL;
+}
+
+/* Steering off. Called with stack.lock held, like all below that change the state. */
+static void unsteer(struct sock *s)
+{
+	unsteer_address(s);
 	groups_unsteer(s);
 	if (s->state == SOCK_ACTIVE) {
 		stack.steered--;
@@ -343,6 +348,12 @@ static int prepare(struct sock *s, int fd)
 	return 0;
 }
 
+/* Bound to a group, it gets nothing else; connected to one, nothing at all, since nobody sends from a group. */
+static bool hears_groups_only(const struct sock *s)
+{
+	return ipaddr_is_multicast(&s->local) || ipaddr_is_multicast(&s->remote) || s->address_gone;
+}
+
 /* Before it is changed, so that no datagram falls between two rules, the new one is installed. */
 static void resteer(struct sock *s)
 {
@@ -351,9 +362,10 @@ static void resteer(struct sock *s)
 	struct flow *f;
 
 	groups_steer(s);
-	/* Bound to a group, it gets nothing else. */
-	if (ipaddr_is_multicast(&s->local) || s->address_gone)
+	if (hears_groups_only(s)) {
+		unsteer_address(s);
 		return;
+	}
 	f = flow_get(&rule, s->ifaces, why);
 	if (!f) {
 		refuse(s, why);
@@ -377,12 +389,10 @@ static void follow_address(int fd, struct file *f)
 	    !ipaddr_equal(&s->local, address) || s->address_gone == !address_came)
 		return;
 	s->address_gone = !address_came;
-	if (s->flow && s->address_gone) {
-		flow_put(s->flow);
-		s->flow = NULL;
-	} else if (s->state == SOCK_ACTIVE) {
+	if (s->flow && s->address_gone)
+		unsteer_address(s);
+	else if (s->state == SOCK_ACTIVE)
 		resteer(s);
-	}
 }
 
 void sock_follow_address(const struct ipaddr *addr, bool on)
@@ -537,9 +547,7 @@ static void change_device(struct sock *s)
 {
 	char why[NIC_WHY_LEN];
 
-	if (s->flow)
-		flow_put(s->flow);
-	s->flow = NULL;
+	unsteer_address(s);
 	groups_unsteer(s);
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
 	if (!s->ifaces)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* multicast_send.c - sending to groups: from which interface and address, how far, and whether this host hears it too. */
 /* expect: fast 0 */
-/* expect: sent 18 */
+/* expect: sent 28 */
 #include "lib.h"
 #include <net/if.h>
 
