@@ -79,6 +79,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	sock_sync(s, fd, level, name);
 	if (s->group_option != group_option)
 		sock_refuse_group(s);
+	if (level == SOL_SOCKET && name == SO_DETACH_REUSEPORT_BPF)
+		sock_readmit_group(s);
 	return (int)finish(s, 0, saved);
 }
 

@@ -20,6 +20,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostfilter.h"
+#include "stack/sock_options.h"
 #include "stack/sockopt.h"
 #include "stack/sockname.h"
 #include "stack/stack.h"
@@ -207,7 +208,7 @@ void sock_forsake(struct sock *s, const char *why)
 #define SHARED                                                                                     \
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
 
-static void refuse_option(struct sock *s, const char *option)
+void sock_refuse_option(struct sock *s, const char *option)
 {
 	char why[NIC_WHY_LEN];
 
@@ -216,55 +217,11 @@ static void refuse_option(struct sock *s, const char *option)
 	refuse(s, why);
 }
 
-/* The group that sock_refuse_group() is at; stack.lock held. */
-static const struct sock *group;
-
-static bool is_of_group(const struct file *f)
-{
-	const struct sock *s = (const struct sock *)f;
-
-	return f->kind == FILE_SOCK && s->local_port == group->local_port && s->family == group->family;
-}
-
-static void refuse_member(int fd, struct file *f)
-{
-	struct sock *s = (struct sock *)f;
-
-	(void)fd;
-	if (is_of_group(f) && s->reuseport &&
-	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
-		refuse_option(s, group->group_option);
-}
-
-void sock_refuse_group(struct sock *s)
-{
-	if (!s->local_port || !lock_acquire(&stack.lock))
-		return;
-	group = s;
-	fdtable_each(refuse_member);
-	lock_release(&stack.lock);
-}
-
-static const char *groups_option;
-
-static void look_for_option(int fd, struct file *f)
-{
-	(void)fd;
-	if (is_of_group(f) && ((struct sock *)f)->group_option)
-		groups_option = ((struct sock *)f)->group_option;
-}
-
-/* An option that stands in the way and that sockopt_read() does not see; stack.lock held. */
-static const char *hidden_option(struct sock *s, int fd)
+const char *sock_hidden_option(struct sock *s, int fd)
 {
 	if (kernel_fcntl(fd, F_GETFL, 0) & O_ASYNC)
 		return "O_ASYNC";
-	if (!s->reuseport)
-		return NULL;
-	group = s;
-	groups_option = NULL;
-	fdtable_each(look_for_option);
-	return groups_option;
+	return s->reuseport ? sock_group_option(s) : NULL;
 }
 
 /* The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart. */
@@ -320,9 +277,9 @@ static int prepare(struct sock *s, int fd)
 	sock_sync_flags(s, fd);
 	option = sockopt_read(s, fd, SOCKOPT_ALL, 0);
 	if (!option)
-		option = hidden_option(s, fd);
+		option = sock_hidden_option(s, fd);
 	if (option) {
-		refuse_option(s, option);
+		sock_refuse_option(s, option);
 		return -ENOTSUP;
 	}
 	if (s->forsaken) {
@@ -336,7 +293,7 @@ static int prepare(struct sock *s, int fd)
 	}
 	option = joining_option(s, fd);
 	if (option) {
-		refuse_option(s, option);
+		sock_refuse_option(s, option);
 		return -ENOTSUP;
 	}
 	stack_claim_early();
@@ -533,8 +490,7 @@ int sock_bound(struct sock *s, int fd)
 	return config.strict ? err : 0;
 }
 
-/* The option that stood in the way was taken back. */
-static void readmit(struct sock *s, int fd)
+void sock_readmit(struct sock *s, int fd)
 {
 	s->option_refused = false;
 	s->stats->why[0] = '\0';
@@ -586,11 +542,11 @@ void sock_sync(struct sock *s, int fd, int level, int name)
 		stack.stamp_wanted -= stamps;
 	}
 	if (!option && ((!fast && s->option_refused) || s->reuseport != grouped))
-		option = hidden_option(s, fd);
+		option = sock_hidden_option(s, fd);
 	if (fast && option)
-		refuse_option(s, option);
+		sock_refuse_option(s, option);
 	else if (!fast && s->option_refused && !option)
-		readmit(s, fd);
+		sock_readmit(s, fd);
 	else if (fast && s->bound_if != device)
 		change_device(s);
 	else if (s->state == SOCK_ACTIVE && (s->reuseaddr || s->reuseport) != shared)

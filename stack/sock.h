@@ -98,6 +98,7 @@ struct sock {
 	struct ipaddr mc_source;     /* ... and the address that the IPv4 one was given by */
 	uint32_t fragment_mtu;       /* IPV6_MTU; 0: not set */
 	const char *group_option;    /* set on it: only the kernel can choose in its reuseport group */
+	bool group_cpu;              /* ... SO_INCOMING_CPU, for good */
 	const char *hidden_option;   /* set on it: cannot be honoured, nor read back */
 	uint64_t options;            /* those set of the table in sockopt.c, a bit for each */
 	uint32_t want;               /* enum sock_want */
@@ -189,6 +190,9 @@ void sock_follow_address(const struct ipaddr *addr, bool on);
 
 /* The whole reuseport group of @s has a group_option now: only the kernel can choose among them. */
 void sock_refuse_group(struct sock *s);
+
+/* The program that chose in the reuseport group of @s has been detached: the group comes back. */
+void sock_readmit_group(struct sock *s);
 
 /* Switches steering on if it is not yet (R7). Called by every wait and receive. */
 void sock_activate_slow(struct sock *s);

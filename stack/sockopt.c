@@ -457,10 +457,12 @@ static void note_socket(struct sock *s, int name, const void *value, socklen_t l
 		break;
 	case SO_INCOMING_CPU:
 		s->group_option = "SO_INCOMING_CPU";
+		s->group_cpu = true;
 		break;
 	case SO_ATTACH_REUSEPORT_CBPF:
 	case SO_ATTACH_REUSEPORT_EBPF:
-		s->group_option = "SO_ATTACH_REUSEPORT_*BPF";
+		if (!s->group_cpu)
+			s->group_option = "SO_ATTACH_REUSEPORT_*BPF";
 		break;
 	default:
 		break;

@@ -3,8 +3,9 @@
  * reuse.c - several sockets on one port: SO_REUSEADDR (the last one bound gets unicast), per-session sockets (first datagram,
  * connect to its sender, new listener), SO_REUSEPORT groups.
  */
-/* expect: fast 8 */
+/* expect: fast 100 */
 #include "lib.h"
+#include <linux/filter.h>
 
 static char buf[2048];
 
@@ -140,6 +141,48 @@ static void connected_in_group(void)
 	close(b);
 }
 
+/* A program that always chooses the second socket; then it is detached, by another member, and the hash chooses again. */
+static void selector(void)
+{
+	struct sock_filter second = BPF_STMT(BPF_RET | BPF_K, 1);
+	struct sock_fprog program = { 1, &second };
+	int fd[3], sum = 0, one = 1;
+
+	say("-- SO_REUSEPORT with a program\n");
+	for (int i = 0; i < 2; i++)
+		fd[i] = listener(SO_REUSEPORT);
+	res("detach nothing",
+	    setsockopt(fd[1], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one)));
+	for (int round = 0; round < 2; round++) {
+		peer_sends(PORT, 20, 1, 3);
+		res("attach", setsockopt(fd[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+					 sizeof(program)));
+		sum = take(NULL, fd[0]) + take(NULL, fd[1]);
+		say("before: %d\n", sum);
+		for (int i = 0; i < 8; i++)
+			peer("send %d L1 %d 20 %d 2", 4 + i, PORT, i);
+		arrive();
+		take("first", fd[0]);
+		take("second", fd[1]);
+		peer_sends(PORT, 20, 1, 3);
+		res("detach",
+		    setsockopt(fd[1], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one)));
+		fd[2] = listener(SO_REUSEPORT);
+		for (int i = 0; i < 3; i++)
+			settle(fd[i]);
+		for (int i = 0; i < 8; i++)
+			peer("send %d L1 %d 20 %d 2", 4 + i, PORT, i);
+		arrive();
+		sum = 0;
+		for (int i = 0; i < 3; i++)
+			sum += take(NULL, fd[i]);
+		say("after: %d\n", sum);
+		close(fd[2]);
+	}
+	close(fd[0]);
+	close(fd[1]);
+}
+
 int main(void)
 {
 	cf_start();
@@ -150,5 +193,6 @@ int main(void)
 	sessions();
 	reuseport();
 	connected_in_group();
+	selector();
 	return 0;
 }
