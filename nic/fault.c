@@ -215,6 +215,14 @@ static void fault_no_flows(struct nic *nic)
 	inner->ops->steer_none(inner);
 }
 
+static void fault_set_mac(struct nic *nic, const uint8_t mac[6])
+{
+	struct nic *inner = fault_of(nic)->inner;
+
+	inner->ops->set_mac(inner, mac);
+	memcpy(nic->mac, mac, sizeof(nic->mac));
+}
+
 static int fault_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
 	struct nic *inner = fault_of(nic)->inner;
@@ -276,6 +284,7 @@ static const struct nic_ops fault_ops = {
 	.steer = fault_steer,
 	.steer_none = fault_no_flows,
 	.set_local = fault_set_local,
+	.set_mac = fault_set_mac,
 	.set_lease = fault_set_lease,
 	.stats = fault_stats,
 };

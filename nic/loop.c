@@ -256,6 +256,16 @@ static int loop_steer(struct nic *nic, const struct nic_flow *flow, bool on)
 	return err;
 }
 
+static void loop_set_mac(struct nic *nic, const uint8_t mac[6])
+{
+	struct loop_nic *l = loop_of(nic);
+
+	lock(l);
+	memcpy(nic->mac, mac, sizeof(nic->mac));
+	steer_map_mac(l->map, mac);
+	unlock(l);
+}
+
 static int loop_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
 	struct loop_nic *l = loop_of(nic);
@@ -340,6 +350,7 @@ static const struct nic_ops loop_ops = {
 	.steer = loop_steer,
 	.steer_none = loop_no_flows,
 	.set_local = loop_set_local,
+	.set_mac = loop_set_mac,
 	.set_lease = loop_set_lease,
 	.stats = loop_stats,
 };

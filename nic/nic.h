@@ -13,12 +13,12 @@
  * are the stack's own (its buffer header lives there); received data starts at or behind NIC_FRAME_PRIV.
  *
  * Concurrency: the caller serialises all calls on one queue (the engine's lock); different queues are
- * independent. steer(), set_local() and set_lease() are serialised by the caller too. No call blocks, and after open() none
+ * independent. steer(), set_local(), set_mac() and set_lease() are serialised by the caller too. No call blocks, and after open() none
  * of them needs a privilege, the file system, or a system call other than sendto/recvfrom/poll on the queue's fd.
  *
  * When the interface goes away, its queues fall silent: no frame comes, tx_burst() may go on taking frames, and fd
  * is neither readable nor in error (Linux >= 5.11). Who must know listens to rtnetlink (RTM_DELLINK). In the same way
- * a changed MTU or MAC is not noticed here; steering to the old MAC ends by itself, as frames for others pass.
+ * a changed MTU or MAC is not noticed here: frames to another address than nic->mac pass, until set_mac() tells it.
  *
  * All functions return -errno on failure and leave errno undefined.
  */
@@ -109,7 +109,7 @@ struct nic {
 	const struct nic_ops *ops;
 	char ifname[IF_NAMESIZE];
 	int ifindex;
-	uint8_t mac[6];        /* at open; after a change of the interface's address everything passes to the kernel */
+	uint8_t mac[6];        /* as at open, or as set_mac() said since */
 	uint32_t mtu;          /* at open */
 	uint32_t flags;        /* NIC_F_* */
 	char mode[48];         /* for people: "AF_XDP copy, native" */
@@ -187,6 +187,9 @@ struct nic_ops {
 
 	/* Adds or removes an address that the host owns: flows with an "any" local address match only these. */
 	int (*set_local)(struct nic *nic, const struct ipaddr *addr, bool on);
+
+	/* The interface has this address now: into nic->mac, and frames to it are steered. */
+	void (*set_mac)(struct nic *nic, const uint8_t mac[6]);
 
 	/* Steering works until CLOCK_MONOTONIC reaches @until_ns, then everything passes to the kernel. 0: off now. */
 	void (*set_lease)(struct nic *nic, uint64_t until_ns);

@@ -13,9 +13,18 @@
 
 #include "nic/steer_rule.h"
 
+void steer_map_mac(struct steer_map *map, const uint8_t mac[6])
+{
+	uint16_t words[3];
+
+	memcpy(words, mac, sizeof(words));
+	for (int i = 0; i < 3; i++)
+		__atomic_store_n(&map->mac[i], words[i], __ATOMIC_RELAXED);
+}
+
 void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
 {
-	memcpy(map->mac, nic->mac, sizeof(map->mac));
+	steer_map_mac(map, nic->mac);
 	map->loopback = strcmp(nic->ifname, "lo") == 0;
 	map->max_len = max_len;
 }

@@ -62,7 +62,7 @@ struct steer_local {
 struct steer_map {
 	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
 	__u32 max_len;		 /* longest frame that fits a UMEM chunk */
-	__u16 mac[3];		 /* of the interface at open: frames for others pass */
+	__u16 mac[3];		 /* of the interface: frames for others pass */
 	__u16 loopback;		 /* "lo": loopback and own addresses are no martians */
 	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
 	struct steer_local locals[STEER_LOCALS];
@@ -122,6 +122,9 @@ void steer_map_no_flows(struct steer_map *map);
  * left out.
  */
 int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on);
+
+/* As nic_ops.set_mac(), without nic->mac. In between a frame may match neither address, and pass. */
+void steer_map_mac(struct steer_map *map, const uint8_t mac[6]);
 
 /* As nic_ops.set_lease(). */
 static inline void steer_map_lease(struct steer_map *map, uint64_t until_ns)

@@ -191,7 +191,8 @@ void ifaces_follow_links(void)
 			continue;
 		}
 		pause_port(f, l->enslaved && !f->port);
-		memcpy(f->nic->mac, l->mac, sizeof(f->nic->mac));
+		if (memcmp(f->nic->mac, l->mac, sizeof(f->nic->mac)) != 0)
+			f->nic->ops->set_mac(f->nic, l->mac);
 	}
 }
 

@@ -157,6 +157,7 @@ int xdp_ring_arm(struct nic_queue *q);
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
 void xdp_no_flows(struct nic *nic);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
+void xdp_set_mac(struct nic *nic, const uint8_t mac[6]);
 void xdp_set_lease(struct nic *nic, uint64_t until_ns);
 void xdp_stats(struct nic_queue *q);
 void xdp_ring_stats(struct nic_queue *q);

@@ -37,6 +37,12 @@ int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 	return steer_map_local(xdp_nic_of(nic)->map, addr, on);
 }
 
+void xdp_set_mac(struct nic *nic, const uint8_t mac[6])
+{
+	memcpy(nic->mac, mac, sizeof(nic->mac));
+	steer_map_mac(xdp_nic_of(nic)->map, mac);
+}
+
 void xdp_set_lease(struct nic *nic, uint64_t until_ns)
 {
 	steer_map_lease(xdp_nic_of(nic)->map, until_ns);

@@ -169,8 +169,10 @@ neighbours() # FAMILY PEER OWN
 	part "IPv$v: we have another one"
 	ip -n "$NS_A" link set veth0 address 02:00:00:00:77:01
 	ip -n "$NS_B" neigh flush all
+	wait_until 3 ping_each "$NS_B" "$3"
 	settle
-	both_ways "$v" 6
+	fast rx 3 both_ways "$v" 6
+	fast tx 2 both_ways "$v" 7
 }
 scenario_neighbours4() { neighbours 4 "$B4" "$A4"; }
 scenario_neighbours6() { neighbours 6 "$B6" "$A6"; }
