@@ -491,6 +491,7 @@ static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, 
 	struct wait_target target = { .set = ep->children ? NULL : ep,
 				      .ready = set_ready,
 				      .arg = ep,
+				      .no_restart = true,
 				      .release = release_set };
 	struct pollfd pfd[1 + WAIT_EXTRA];
 	bool last = deadline == 0, look = false, quiet = false;

@@ -192,7 +192,8 @@ struct waiting {
  */
 static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 {
-	struct wait_target target = { .sock = s, .ready = readable, .arg = s, .release = release };
+	struct wait_target target = { .sock = s, .ready = readable, .arg = s, .release = release,
+				      .no_restart = w->deadline != WAIT_FOREVER };
 	bool blind = w->blind_ms || !names(fd, s);
 	struct pollfd pfd[1 + WAIT_EXTRA] = { { .fd = blind ? -1 : fd,
 						.events = POLLIN | POLLRDHUP } };

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
@@ -30,6 +32,7 @@ struct sleeper {
 	const struct sock *sock;     /* as in struct wait_target, which may be gone after a longjmp() out of a handler */
 	const struct epoll_set *set;
 	int fd;       /* eventfd */
+	struct timespec *ts; /* see unwritable_time() */
 	bool pending; /* written to since it was last read */
 };
 
@@ -38,12 +41,32 @@ static struct lock sleepers_lock;
 static int sleeping; /* elements of the list */
 static struct slab sleeper_slab = SLAB(struct sleeper, sock, 65536);
 static struct sleeper *spare;
+static struct timespec *lone_ts; /* of a process without threads */
 
 uint64_t wait_deadline(uint64_t ns)
 {
 	uint64_t now = clock_ns();
 
 	return ns > WAIT_FOREVER - 1 - now ? WAIT_FOREVER : now + ns;
+}
+
+/*
+ * ppoll() writes the time left back, and can be restarted only then: with a time that cannot be written it says EINTR instead, as
+ * epoll_wait() and a receive with a time limit always do (fs/select.c poll_select_finish()). So the seconds, always 0, are the
+ * end of a page that cannot be written, the nanoseconds the beginning of one that can. NULL: no memory.
+ */
+static struct timespec *unwritable_time(void)
+{
+	long page = sysconf(_SC_PAGESIZE), flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	long at = rawcall6(SYS_mmap, 0, 2 * page, PROT_READ, flags, -1, 0);
+
+	_Static_assert(offsetof(struct timespec, tv_nsec) == sizeof(time_t), "nothing in between");
+	if (at < 0 && at >= -4095)
+		return NULL;
+	if (rawcall6(SYS_mmap, at + page, page, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) !=
+	    at + page)
+		return NULL;
+	return (struct timespec *)(at + page - (long)sizeof(time_t));
 }
 
 static struct sleeper *sleeper_new(void)
@@ -55,6 +78,8 @@ static struct sleeper *sleeper_new(void)
 		return w; /* used before: has its eventfd */
 	fd = (int)rawcall6(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0);
 	w->fd = fd < 0 ? -1 : fds_keep(fd);
+	if (!w->ts)
+		w->ts = unwritable_time();
 	return w;
 }
 
@@ -63,6 +88,8 @@ void wait_prepare(void)
 	slab_reserve(&sleeper_slab, 64);
 	if (!spare)
 		spare = sleeper_new();
+	if (!lone_ts)
+		lone_ts = unwritable_time();
 }
 
 static struct sleeper *sleeper_get(const struct wait_target *t)
@@ -208,15 +235,36 @@ static void cancelled(void *arg)
 		a->target->release(a->target->arg);
 }
 
-static int cancellable_ppoll(struct asleep *a, struct pollfd *fds, nfds_t n,
-			     const struct timespec *ts, const sigset_t *mask)
+/* libc's ppoll() would copy @ts. The call has no effect that a cancellation at any moment could lose. */
+static int ppoll_without_restart(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+				 const sigset_t *mask)
 {
+	int r, type;
+
+	if (__libc_single_threaded)
+		return (int)rawcall6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	r = (int)rawcall6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
+	pthread_setcanceltype(type, NULL);
+	return r;
+}
+
+static int cancellable_ppoll(struct asleep *a, struct pollfd *fds, nfds_t n, uint64_t ns,
+			     const sigset_t *mask)
+{
+	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+	struct timespec *unwritable = a->sleeper ? a->sleeper->ts : lone_ts;
 	int r;
 
 	pthread_cleanup_push(cancelled, a);
-	r = real.ppoll(fds, n, ts, mask);
-	if (r < 0)
-		r = -errno;
+	if (a->target->no_restart && unwritable && ts.tv_sec == 0) {
+		unwritable->tv_nsec = ts.tv_nsec;
+		r = ppoll_without_restart(fds, n, unwritable, mask);
+	} else {
+		r = real.ppoll(fds, n, &ts, mask);
+		if (r < 0)
+			r = -errno;
+	}
 	pthread_cleanup_pop(0);
 	return r;
 }
@@ -227,7 +275,6 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 {
 	struct sleeper *w = __libc_single_threaded ? NULL : sleeper_get(t);
 	struct asleep a = { w, t };
-	struct timespec ts;
 	int all, r;
 
 	all = t->kernel_only ? (int)n : add_engines(fds, n);
@@ -241,14 +288,12 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 		fds[all] = (struct pollfd){ .fd = w->fd, .events = POLLIN };
 	else if (!__libc_single_threaded && ns > BLIND_SLICE_NS)
 		ns = BLIND_SLICE_NS;
-	ts = (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 	stats_add(STAT_sleeps, 1);
-	r = cancellable_ppoll(&a, fds, (nfds_t)all + (w && w->fd >= 0), &ts, mask);
+	r = cancellable_ppoll(&a, fds, (nfds_t)all + (w && w->fd >= 0), ns, mask);
 	/* With ours there are more than RLIMIT_NOFILE allows: look at our side often instead. */
 	if (__builtin_expect(r == -EINVAL && all > (int)n, 0)) {
 		all = (int)n;
-		ts = (struct timespec){ 0, (long)(ns < BLIND_SLICE_NS ? ns : BLIND_SLICE_NS) };
-		r = cancellable_ppoll(&a, fds, n, &ts, mask);
+		r = cancellable_ppoll(&a, fds, n, ns < BLIND_SLICE_NS ? ns : BLIND_SLICE_NS, mask);
 	}
 	sleeper_put(w);
 	if (r <= 0)

@@ -31,6 +31,7 @@ struct wait_target {
 	void *arg;
 	bool mixed;               /* the kernel's own files are among them: no 50 us late for those */
 	bool kernel_only;         /* no accelerated socket among them: leave the queues alone */
+	bool no_restart;          /* the kernel's call says EINTR after a stop (signal(7)), too, where no handler runs */
 	/* Gives the call's references back when the thread is cancelled in its sleep (pthread_cancel(3)). */
 	void (*release)(void *arg);
 };

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stopped.c - SIGSTOP and SIGCONT while a call waits: which calls say EINTR although no handler runs (signal(7)). */
+/* expect: fast 3 */
+#include "lib.h"
+
+static char buf[2048];
+static int fd, ep, order[2];
+static pid_t helper;
+static volatile sig_atomic_t hits;
+
+/* A process that stops this one for a moment; made before the sockets, which it must not share. */
+static void start_helper(void)
+{
+	pid_t parent = getpid();
+	char c;
+
+	must("pipe", pipe(order));
+	helper = fork();
+	if (helper)
+		return;
+	close(order[1]);
+	while (read(order[0], &c, 1) == 1) {
+		pause_ms(60);
+		kill(parent, SIGSTOP);
+		pause_ms(60);
+		kill(parent, SIGCONT);
+	}
+	_exit(0);
+}
+
+static void limit(int ms)
+{
+	struct timeval tv = { 0, ms * 1000 };
+
+	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+}
+
+static long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
+static long do_read(void) { return read(fd, buf, sizeof(buf)); }
+static long do_recvmmsg(void)
+{
+	struct iovec iov = { buf, sizeof(buf) };
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	return recvmmsg(fd, &m, 1, 0, NULL);
+}
+static long do_poll(void)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	return poll(&p, 1, 400);
+}
+static long do_ppoll(void)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	return ppoll(&p, 1, &(struct timespec){ 0, 400000000 }, NULL);
+}
+static long do_select(void)
+{
+	fd_set rd;
+	FD_ZERO(&rd);
+	FD_SET(fd, &rd);
+	return select(fd + 1, &rd, NULL, NULL, &(struct timeval){ 0, 400000 });
+}
+static long do_epoll(void)
+{
+	struct epoll_event ev;
+	return epoll_wait(ep, &ev, 1, 400);
+}
+static long do_epoll_forever(void)
+{
+	struct epoll_event ev;
+	return epoll_wait(ep, &ev, 1, -1);
+}
+static long do_epoll_pwait2(void)
+{
+	struct epoll_event ev;
+	return epoll_pwait2(ep, &ev, 1, &(struct timespec){ 0, 400000000 }, NULL);
+}
+
+static const struct {
+	const char *name;
+	long (*call)(void);
+	int limit;
+	bool sends; /* it would wait for ever */
+} cases[] = {
+	{ "recv", do_recv, 0, true },
+	{ "read", do_read, 0, true },
+	{ "recvmmsg", do_recvmmsg, 0, true },
+	{ "recv, time limit", do_recv, 400, false },
+	{ "read, time limit", do_read, 400, false },
+	{ "recvmmsg, time limit", do_recvmmsg, 400, false },
+	{ "poll", do_poll, 0, false },
+	{ "ppoll", do_ppoll, 0, false },
+	{ "select", do_select, 0, false },
+	{ "epoll_wait", do_epoll, 0, false },
+	{ "epoll_wait for ever", do_epoll_forever, 0, false },
+	{ "epoll_pwait2", do_epoll_pwait2, 0, false },
+};
+
+static void sweep(const char *what)
+{
+	say("-- %s\n", what);
+	for (size_t i = 0; i < NLEN(cases); i++) {
+		limit(cases[i].limit);
+		hits = 0;
+		if (cases[i].sends)
+			peer_later(400, "send 0 L1 %d 20 5 1", PORT);
+		must("order", write(order[1], "x", 1));
+		res(cases[i].name, cases[i].call());
+		say("  handled %d\n", (int)hits);
+		if (cases[i].sends)
+			peer_done();
+		pause_ms(100);
+	}
+	drain("after", fd);
+}
+
+static void handler(int sig)
+{
+	(void)sig;
+	hits++;
+}
+
+static void install(int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
+
+	must("sigaction", sigaction(SIGCONT, &sa, NULL));
+}
+
+static void *threaded(void *arg)
+{
+	sweep("in a thread");
+	return arg;
+}
+
+int main(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	pthread_t thread;
+
+	cf_start();
+	start_helper();
+	close(order[0]);
+	fd = bound("L1", PORT);
+	ep = epoll_create1(0);
+	must("epoll_ctl", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	sweep("no handler");
+	install(SA_RESTART);
+	sweep("a handler for SIGCONT, SA_RESTART");
+	install(0);
+	sweep("a handler for SIGCONT");
+	signal(SIGCONT, SIG_DFL);
+	must("thread", -pthread_create(&thread, NULL, threaded, NULL));
+	pthread_join(thread, NULL);
+	close(order[1]);
+	waitpid(helper, NULL, 0);
+	return 0;
+}
