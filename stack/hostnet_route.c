@@ -5,6 +5,7 @@
  * and their link's last address (IPv6 is silent too if skip_notify_on_dev_down is set).
  */
 #include <linux/rtnetlink.h>
+#include <linux/in_route.h>
 #include <string.h>
 
 #include "stack/hostnet_tables.h"
@@ -87,6 +88,17 @@ static void read_gateway(struct route *r, int family, const struct rtattr **tb)
 	}
 }
 
+/* By another gateway than the route's. IPv6 has no mark for it; there only what was learned of an MTU expires. */
+static bool is_redirected(const struct rtmsg *info, const struct rtattr *cacheinfo)
+{
+	struct rta_cacheinfo cache;
+
+	if (info->rtm_family == AF_INET || netlink_len(cacheinfo) < sizeof(cache))
+		return info->rtm_flags & RTCF_REDIRECTED;
+	memcpy(&cache, netlink_data(cacheinfo), sizeof(cache));
+	return cache.rta_expires == 0;
+}
+
 /*
  * What the kernel has learned of a path comes with the dump of the routes, as a clone of its route
  * (net/ipv4/fib_trie.c fib_dump_info_fnhe()).
@@ -98,7 +110,11 @@ static void read_learned(struct hostnet_tables *t, const struct rtmsg *info,
 	struct ipaddr dst;
 	uint32_t mtu;
 
-	if (!tb[RTA_METRICS] || !netlink_addr(tb[RTA_DST], info->rtm_family, &dst))
+	if (!netlink_addr(tb[RTA_DST], info->rtm_family, &dst))
+		return;
+	if (is_redirected(info, tb[RTA_CACHEINFO]))
+		t->changed |= pathmtu_learn(&dst, 0);
+	if (!tb[RTA_METRICS])
 		return;
 	netlink_attrs(netlink_data(tb[RTA_METRICS]), netlink_len(tb[RTA_METRICS]), metrics, RTAX_MAX);
 	mtu = netlink_u32(metrics[RTAX_MTU], PATHMTU_UNKNOWN);

@@ -29,6 +29,7 @@
 #define IP4_HEADER 20
 #define IP6_HEADER 40
 #define ICMP_HEADER 8
+#define NDISC_REDIRECT 137
 
 struct path {
 	struct ipaddr dst;
@@ -97,10 +98,12 @@ static bool message4(const uint8_t *msg, uint32_t len)
 	if (head < IP4_HEADER || len < head + ICMP_HEADER + IP4_HEADER)
 		return false;
 	msg += head;
-	if (msg[0] != ICMP_DEST_UNREACH || msg[1] != ICMP_FRAG_NEEDED)
-		return false;
 	memcpy(&addr, msg + ICMP_HEADER + 16, sizeof(addr));
 	dst = ipaddr_from_v4(addr);
+	if (msg[0] == ICMP_REDIRECT)
+		return pathmtu_learn(&dst, 0);
+	if (msg[0] != ICMP_DEST_UNREACH || msg[1] != ICMP_FRAG_NEEDED)
+		return false;
 	mtu = (uint32_t)msg[6] << 8 | msg[7];
 	return pathmtu_learn(&dst, mtu < MIN_MTU4 ? 0 : mtu);
 }
@@ -111,7 +114,13 @@ static bool message6(const uint8_t *msg, uint32_t len)
 	struct ipaddr dst;
 	uint32_t mtu;
 
-	if (len < ICMP_HEADER + IP6_HEADER || msg[0] != ICMPV6_PKT_TOOBIG)
+	if (len < ICMP_HEADER + IP6_HEADER)
+		return false;
+	if (msg[0] == NDISC_REDIRECT) {
+		dst = ipaddr_from_v6(msg + ICMP_HEADER + 16); /* behind the target */
+		return pathmtu_learn(&dst, 0);
+	}
+	if (msg[0] != ICMPV6_PKT_TOOBIG)
 		return false;
 	memcpy(&mtu, msg + 4, sizeof(mtu));
 	mtu = ntohl(mtu);
@@ -140,13 +149,15 @@ static int open_raw(int family, int protocol, int level, int name, const void *f
 	return fd;
 }
 
-/* Type 3 code 4, behind an IP header of whatever length: a busy server gets many of the other codes. */
+/* Type 3 code 4, and type 5, behind an IP header of whatever length: a busy server gets many of the other codes. */
 static int open4(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH << 8 | ICMP_FRAG_NEEDED, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH << 8 | ICMP_FRAG_NEEDED, 2, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 8),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_REDIRECT, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0xffff),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -162,6 +173,7 @@ static int open6(void)
 
 	memset(&filter, 0xff, sizeof(filter)); /* a bit that is set blocks */
 	filter.data[0] &= ~(1u << ICMPV6_PKT_TOOBIG);
+	filter.data[NDISC_REDIRECT / 32] &= ~(1u << NDISC_REDIRECT % 32);
 	return open_raw(AF_INET6, IPPROTO_ICMPV6, SOL_ICMPV6, ICMPV6_FILTER, &filter,
 			sizeof(filter));
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pathmtu.h - path MTUs that the kernel has learned.
+ * pathmtu.h - path MTUs that the kernel has learned, and destinations for which it was sent to another gateway.
  *
  * It learns them from ICMP ("fragmentation needed", "packet too big") and tells nobody. So the same messages are read here,
  * from raw sockets that get nothing else, and what was learned earlier comes with the dump of the routes. A datagram
  * above its path's MTU goes through the shadow, where the kernel does what the socket's options say: refuses it,
  * cuts it, or sends it to find out whether the path has changed.
+ *
+ * Which gateway a redirect made it use the kernel tells nobody either: the destination's datagrams are all the shadow's from then on.
  *
  * A message that the kernel did not believe costs speed only. Nothing here is locked: hostnet.c does that.
  */

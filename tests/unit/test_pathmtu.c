@@ -109,6 +109,26 @@ static void reads_icmp(void **state)
 	assert_int_equal(of(0x0a000005), 0);
 }
 
+static void reads_redirects(void **state)
+{
+	uint8_t msg[128] = { 137 };
+	uint32_t len = message4(msg, 6, 5, 1, 0x0a00, 0x0a000001);
+	struct ipaddr dst;
+
+	(void)state;
+	assert_true(pathmtu_message(msg, len, true));
+	assert_int_equal(of(0x0a000001), 0);
+	assert_false(pathmtu_message(msg, len, true));
+	memset(msg, 0x20, sizeof(msg)); /* the target */
+	memset(msg + 24, 0x30, 16);
+	msg[0] = 137;
+	dst = ipaddr_from_v6(msg + 24);
+	assert_false(pathmtu_message(msg, 39, false));
+	assert_int_equal(pathmtu_of(&dst), PATHMTU_UNKNOWN);
+	assert_true(pathmtu_message(msg, 48, false));
+	assert_int_equal(pathmtu_of(&dst), 0);
+}
+
 static void ignores_the_rest(void **state)
 {
 	uint8_t msg[128];
@@ -153,6 +173,7 @@ int main(void)
 		cmocka_unit_test_setup(remembers_the_least, fresh),
 		cmocka_unit_test_setup(is_bounded, fresh),
 		cmocka_unit_test_setup(reads_icmp, fresh),
+		cmocka_unit_test_setup(reads_redirects, fresh),
 		cmocka_unit_test_setup(ignores_the_rest, fresh),
 		cmocka_unit_test_setup(reads_icmp6, fresh),
 	};
