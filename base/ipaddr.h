@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/relaxed.h"
+
 struct ipaddr {
 	union {
 		uint8_t b[16];
@@ -37,6 +39,23 @@ static inline bool ipaddr_is_any(const struct ipaddr *a)
 static inline bool ipaddr_is_v4(const struct ipaddr *a)
 {
 	return a->q[0] == 0 && a->w[2] == htonl(0xffff);
+}
+
+/*
+ * For an address that is changed while others read it without a lock, as the kernel does it: an IPv4 address is the old
+ * one or the new one, an IPv6 address may be half of each.
+ */
+static inline struct ipaddr ipaddr_read(const struct ipaddr *a)
+{
+	struct ipaddr copy = { .q = { relaxed_get(a->q[0]), relaxed_get(a->q[1]) } };
+
+	return copy;
+}
+
+static inline void ipaddr_write(struct ipaddr *a, const struct ipaddr *value)
+{
+	relaxed_set(a->q[0], value->q[0]);
+	relaxed_set(a->q[1], value->q[1]);
 }
 
 /* @addr: IPv4 address in network order; 0 gives "any". */

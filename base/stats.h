@@ -4,8 +4,9 @@
  *
  * The page is a memfd named "kbaccel-stats": a reader opens /proc/PID/fd/N, which the kernel allows
  * to the process's owner and root only, and nothing stays behind when the process dies. Written by
- * plain stores, one writer at a time for each field; readers accept torn values. A reader refuses a
- * page whose magic or size differ from its own.
+ * plain stores: when two threads count the same thing at the same moment one of them may be lost. For
+ * display only; what the program itself is told is counted elsewhere. A reader refuses a page whose
+ * magic or size differ from its own.
  */
 #ifndef BASE_STATS_H
 #define BASE_STATS_H
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/ipaddr.h"
+#include "base/relaxed.h"
 
 #define STATS_MEMFD_NAME "kbaccel-stats"
 #define STATS_MAGIC 0x6b62616363310001ull /* "kbacc1" and a version that changes with this file */
@@ -86,9 +88,9 @@ void stats_reopen(void);
 struct stats_socket *stats_socket_get(void);
 void stats_socket_put(struct stats_socket *slot);
 
-static inline void stats_add(enum stats_counter c, uint64_t n)
+static inline __attribute__((always_inline)) void stats_add(enum stats_counter c, uint64_t n)
 {
-	stats->counters[c] += n;
+	relaxed_add(stats->counters[c], n);
 }
 
 #endif

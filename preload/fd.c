@@ -35,7 +35,7 @@ EXPORT int close(int fd)
 		fds_close(fd);
 		return 0;
 	}
-	if (fdtable_used) {
+	if (fdtable_in_use()) {
 		int saved = errno;
 
 		fdtable_clear(fd);
@@ -98,7 +98,7 @@ static int copied(int from, int to)
 {
 	int saved = errno;
 
-	if (to >= 0 && fdtable_used) {
+	if (to >= 0 && fdtable_in_use()) {
 		fdtable_dup(from, to);
 		errno = saved;
 	}
@@ -132,7 +132,7 @@ EXPORT int dup3(int fd, int target, int flags)
 static void flags_changed(int fd, bool async)
 {
 	int saved = errno;
-	struct sock *s = fast_sock(fd);
+	struct sock *s = fdtable_sock(fd);
 
 	if (!s)
 		return;

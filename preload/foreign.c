@@ -118,7 +118,7 @@ EXPORT_ALIAS(sendfile) ssize_t sendfile64(int out, int in, off64_t *at, size_t l
 static void forsake_for_aio(const struct aiocb *cb)
 {
 	int saved = errno;
-	struct sock *s = fdtable_used && usermem_readable(cb, sizeof(*cb)) ? forsake(cb->aio_fildes, BY_AIO) : NULL;
+	struct sock *s = fdtable_in_use() && usermem_readable(cb, sizeof(*cb)) ? forsake(cb->aio_fildes, BY_AIO) : NULL;
 
 	if (s)
 		sock_put(s);
@@ -135,7 +135,7 @@ EXPORT_ALIAS(aio_read) int aio_read64(struct aiocb64 *cb) __attribute__((leaf, n
 
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event)
 {
-	for (int i = 0; fdtable_used && i < n && usermem_readable(&list[i], sizeof(*list)); i++)
+	for (int i = 0; fdtable_in_use() && i < n && usermem_readable(&list[i], sizeof(*list)); i++)
 		if (list[i] && usermem_readable(list[i], sizeof(**list)) && list[i]->aio_lio_opcode == LIO_READ)
 			forsake_for_aio(list[i]);
 	return real.lio_listio(mode, list, n, event);
@@ -186,7 +186,7 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 		return NULL;
 	}
 	f = real.fdopen(fd, mode);
-	if (f && fdtable_used)
+	if (f && fdtable_in_use())
 		stream_opened(f, mode);
 	return f;
 }
@@ -196,7 +196,7 @@ static void stream_closes(FILE *f)
 {
 	int saved = errno;
 
-	if (fdtable_used && f)
+	if (fdtable_in_use() && f)
 		fdtable_clear(fileno(f));
 	errno = saved;
 }

@@ -14,7 +14,7 @@ static ssize_t follow_implicit_bind(int fd, ssize_t r)
 
 	if (__builtin_expect(!fdtable_peek(fd), 1) || r < 0 || !(s = fdtable_sock(fd)))
 		return r;
-	if (s->state == SOCK_IDLE && !s->local_port)
+	if (relaxed_get(s->state) == SOCK_IDLE && !relaxed_get(s->local_port))
 		sock_bound(s, fd);
 	return finish(s, r, saved);
 }
@@ -117,7 +117,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct sock *s = fast_sock(fd);
 	int saved = errno;
 
-	if (!s && fdtable_used)
+	if (!s && fdtable_in_use())
 		look_for_rights(msg);
 	errno = saved;
 	if (!s)
@@ -130,7 +130,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	struct sock *s = fast_sock(fd);
 	int saved = errno;
 
-	for (unsigned i = 0; !s && fdtable_used && i < n && usermem_readable(&vec[i], sizeof(*vec));
+	for (unsigned i = 0; !s && fdtable_in_use() && i < n && usermem_readable(&vec[i], sizeof(*vec));
 	     i++)
 		look_for_rights(&vec[i].msg_hdr);
 	errno = saved;

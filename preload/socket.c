@@ -52,9 +52,9 @@ EXPORT int shutdown(int fd, int how)
 	struct sock *s = fdtable_sock(fd);
 
 	if (s && how != SHUT_RD)
-		s->tx_sticky = true;
+		relaxed_set(s->tx_sticky, true);
 	if (s) {
-		s->shut = true;
+		relaxed_set(s->shut, true);
 		sock_put(s);
 	}
 	errno = saved;

@@ -32,7 +32,7 @@ static bool mask_of(const long *raw, long size, sigset_t *copy, const sigset_t *
 	*mask = NULL;
 	if (!raw)
 		return true;
-	if (size != 8 || !stack.ready || !usermem_readable(raw, 8))
+	if (size != 8 || !stack_is_ready() || !usermem_readable(raw, 8))
 		return false;
 	sigemptyset(copy);
 	__builtin_memcpy(copy, raw, 8);
@@ -302,7 +302,7 @@ EXPORT long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a.v[i] = va_arg(ap, long);
 	va_end(ap);
-	if ((fdtable_used || number == SYS_socket || number == SYS_close) && !fds_inside &&
+	if ((fdtable_in_use() || number == SYS_socket || number == SYS_close) && !fds_inside &&
 	    (receive(number, &a, &r) || transmit(number, &a, &r) || configure(number, &a, &r) ||
 	     descriptors(number, &a, &r) || waiting(number, &a, &r)))
 		return r;

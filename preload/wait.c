@@ -115,7 +115,7 @@ static void write_back(struct timeval *timeout, uint64_t deadline)
  */
 static int count_in_sets(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 {
-	return n > FD_SETSIZE && fdtable_used ? select_count(n, rd, wr, ex) : n;
+	return n > FD_SETSIZE && fdtable_in_use() ? select_count(n, rd, wr, ex) : n;
 }
 
 EXPORT int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeout)

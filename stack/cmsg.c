@@ -70,19 +70,19 @@ static uint64_t stamp_or_now(uint64_t ns)
 	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
-static void put_stamp(struct writer *w, const struct sock *s, uint64_t stamp)
+static void put_stamp(struct writer *w, uint32_t want, uint64_t stamp)
 {
-	uint64_t ns = s->want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS) ? stamp_or_now(stamp) : stamp;
+	uint64_t ns = want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS) ? stamp_or_now(stamp) : stamp;
 	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 	struct timeval tv = { ts.tv_sec, ts.tv_nsec / 1000 };
 	struct timespec three[3] = { ts, { 0, 0 }, { 0, 0 } };
-	bool new_form = s->want & WANT_TIME_NEW;
+	bool new_form = want & WANT_TIME_NEW;
 
-	if (s->want & WANT_TIMESTAMPNS)
+	if (want & WANT_TIMESTAMPNS)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPNS_NEW : TIMESTAMPNS_OLD, &ts, sizeof(ts));
-	else if (s->want & WANT_TIMESTAMP)
+	else if (want & WANT_TIMESTAMP)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
-	if ((s->want & WANT_TIMESTAMPING) && ns)
+	if ((want & WANT_TIMESTAMPING) && ns)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three, sizeof(three));
 }
 
@@ -119,17 +119,17 @@ static void put_original(struct writer *w, const struct dgram *d, int family)
 		put(w, SOL_IPV6, IPV6_ORIGDSTADDR, &ss, len);
 }
 
-static void put_v4(struct writer *w, const struct sock *s, const struct dgram *d)
+static void put_v4(struct writer *w, uint32_t want, const struct dgram *d)
 {
 	uint8_t tos = dgram_tos(d);
 
-	if (s->want & WANT_PKTINFO)
+	if (want & WANT_PKTINFO)
 		put_pktinfo(w, d);
-	if (s->want & WANT_TTL)
+	if (want & WANT_TTL)
 		put_int(w, SOL_IP, IP_TTL, dgram_ttl(d));
-	if (s->want & WANT_TOS)
+	if (want & WANT_TOS)
 		put(w, SOL_IP, IP_TOS, &tos, sizeof(tos));
-	if (s->want & WANT_ORIGDST)
+	if (want & WANT_ORIGDST)
 		put_original(w, d, AF_INET);
 }
 
@@ -145,19 +145,19 @@ static void put_pktinfo6(struct writer *w, const struct dgram *d)
 	put(w, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 }
 
-static void put_v6(struct writer *w, const struct sock *s, const struct dgram *d)
+static void put_v6(struct writer *w, uint32_t want, const struct dgram *d)
 {
 	uint32_t flow;
 
 	memcpy(&flow, d->l3, sizeof(flow));
 	flow &= htonl(0x0fffffff);
-	if (s->want & WANT6_HOPLIMIT)
+	if (want & WANT6_HOPLIMIT)
 		put_int(w, SOL_IPV6, IPV6_HOPLIMIT, dgram_ttl(d));
-	if (s->want & WANT6_TCLASS)
+	if (want & WANT6_TCLASS)
 		put_int(w, SOL_IPV6, IPV6_TCLASS, dgram_tos(d));
-	if ((s->want & WANT6_FLOWINFO) && flow)
+	if ((want & WANT6_FLOWINFO) && flow)
 		put(w, SOL_IPV6, 11 /* IPV6_FLOWINFO */, &flow, sizeof(flow));
-	if (s->want & WANT6_ORIGDST)
+	if (want & WANT6_ORIGDST)
 		put_original(w, d, AF_INET6);
 }
 
@@ -168,7 +168,7 @@ int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *m
 	struct sockaddr_storage ss;
 	socklen_t len, part;
 
-	len = sockname_build(s->family, &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
+	len = sockname_build(relaxed_get(s->family), &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
 	part = msg->msg_namelen < len ? msg->msg_namelen : len;
 	msg->msg_namelen = len;
 	return usermem_copy(msg->msg_name, &ss, part) ? 0 : -EFAULT;
@@ -177,21 +177,22 @@ int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *m
 void cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
 {
 	struct writer w = { .msg = msg, .at = msg->msg_control };
+	uint32_t want = relaxed_get(s->want);
 
-	if (!msg->msg_control || __builtin_expect(s->want == 0, 1))
+	if (!msg->msg_control || __builtin_expect(want == 0, 1))
 		msg->msg_controllen = 0;
-	if (__builtin_expect(s->want == 0, 1))
+	if (__builtin_expect(want == 0, 1))
 		return;
 	w.room = msg->msg_controllen;
-	if (s->want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING))
-		put_stamp(&w, s, d->stamp);
-	if ((s->want & WANT_RXQ_OVFL) && d->dropped)
+	if (want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING))
+		put_stamp(&w, want, d->stamp);
+	if ((want & WANT_RXQ_OVFL) && d->dropped)
 		put_int(&w, SOL_SOCKET, SO_RXQ_OVFL, (int)d->dropped);
-	if (s->want & WANT6_PKTINFO)
+	if (want & WANT6_PKTINFO)
 		put_pktinfo6(&w, d);
 	if (!dgram_is_v6(d))
-		put_v4(&w, s, d);
+		put_v4(&w, want, d);
 	else
-		put_v6(&w, s, d);
+		put_v6(&w, want, d);
 	msg->msg_controllen -= w.room;
 }

@@ -113,27 +113,27 @@ static uint64_t realtime_ns(void)
 static void tell_waiters(struct engine *e)
 {
 	for (unsigned i = 0; i < e->feds; i++) {
-		if (e->fed[i]->watched)
+		if (relaxed_get(e->fed[i]->watched))
 			epoll_feed(e->fed[i]);
 		wait_wake_sock(e->fed[i]);
 	}
 	e->feds = 0;
 }
 
-static void describe(struct engine *e, struct sock *s, struct dgram *d)
+static inline __attribute__((always_inline)) void describe(struct engine *e, struct sock *s, struct dgram *d)
 {
 	d->engine = e;
 	d->stamp = e->stamp;
 	d->ifindex = e->queue->nic->ifindex;
-	d->pktinfo_if = s->want & (WANT_PKTINFO | WANT6_PKTINFO) ? d->ifindex : 0;
-	s->stats->rx_fast++;
-	s->stats->rx_fast_bytes += d->len;
-	stats->counters[STAT_rx_fast]++;
+	d->pktinfo_if = relaxed_get(s->want) & (WANT_PKTINFO | WANT6_PKTINFO) ? d->ifindex : 0;
+	relaxed_add(s->stats->rx_fast, 1);
+	relaxed_add(s->stats->rx_fast_bytes, d->len);
+	stats_add(STAT_rx_fast, 1);
 }
 
 static void note_fed(struct engine *e, struct sock *s)
 {
-	if ((s->watched || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
+	if ((relaxed_get(s->watched) || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
 		e->fed[e->feds++] = s;
 }
 
@@ -164,10 +164,10 @@ static unsigned drain(struct engine *e)
 	if (!n)
 		return 0;
 	now = clock_ticks();
-	stack.last_gap = now - stack.last_burst;
-	stack.last_burst = now;
+	relaxed_set(stack.last_gap, now - relaxed_get(stack.last_burst));
+	relaxed_set(stack.last_burst, now);
 	e->tight = e->queue->nic->ops->pool_free(e->queue) < e->frames / 4;
-	e->stamp = stack.stamp_wanted ? realtime_ns() : 0;
+	e->stamp = relaxed_get(stack.stamp_wanted) ? realtime_ns() : 0;
 	lwip_current = &e->lwip;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
@@ -183,10 +183,10 @@ unsigned engine_poll(struct engine *e)
 	struct dgram *returned;
 	unsigned n;
 
-	if (__builtin_expect(e->dead, 0))
+	if (__builtin_expect(relaxed_get(e->dead), 0))
 		return 0;
 	if (!lock_try(&e->lock)) {
-		stats->counters[STAT_lock_contended]++;
+		stats_add(STAT_lock_contended, 1);
 		return 0;
 	}
 	if (__builtin_expect(__atomic_load_n(&e->returned, __ATOMIC_RELAXED) != NULL, 0)) {

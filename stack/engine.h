@@ -27,7 +27,7 @@ struct hostnet_hop;
 
 struct engine {
 	struct lock lock;
-	bool dead;                  /* the queue is gone (interface deleted, reset): no more polling */
+	bool dead;                  /* the queue is gone (interface deleted, reset): no more polling; set by whoever notices */
 	bool tight;                 /* few free frames: datagrams are set aside instead of queued by reference */
 	struct nic_queue *queue;
 	struct iface *iface;

@@ -37,7 +37,7 @@ void epoll_created(int epfd)
 	/* Not the reference count, see sock_created(). */
 	memset((char *)ep + offsetof(struct epoll_set, slots), 0,
 	       sizeof(*ep) - offsetof(struct epoll_set, slots));
-	ep->kind = FILE_EPOLL;
+	relaxed_set(ep->kind, FILE_EPOLL);
 	ep->epfd = epfd;
 	TAILQ_INIT(&ep->ready);
 	if (!fdtable_set(epfd, (struct file *)ep))
@@ -46,7 +46,7 @@ void epoll_created(int epfd)
 
 static bool sock_counts(const struct sock *s)
 {
-	return s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
+	return sock_may_be_steered(s);
 }
 
 /* The set's lock is held. */
@@ -55,7 +55,7 @@ static void count_item(struct epoll_item *it, bool now)
 	if (it->counted == now)
 		return;
 	it->counted = now;
-	it->set->fast += now ? 1 : -1u;
+	relaxed_add(it->set->fast, now ? 1 : -1u);
 	if (now)
 		epoll_kick_waiters(it->set);
 }
@@ -63,7 +63,7 @@ static void count_item(struct epoll_item *it, bool now)
 static void count_events(struct epoll_item *it, unsigned by)
 {
 	if (it->events & EPOLL_WRITE_EVENTS)
-		it->set->writers += by;
+		relaxed_add(it->set->writers, by);
 }
 
 /*
@@ -78,8 +78,7 @@ static void make_ready(struct epoll_item *it, uint32_t why)
 	it->edge = it->edge || epoll_has_write_edges(it);
 	if (it->ready || !(it->edge || (it->events & why & EPOLL_READ_EVENTS)))
 		return;
-	it->ready = true;
-	TAILQ_INSERT_TAIL(&it->set->ready, it, of_ready);
+	epoll_ready_add(it);
 }
 
 /* Does any member of @s want to hear of its sends? The socket's lock is held. */
@@ -90,7 +89,7 @@ static void count_write_edges(struct sock *s)
 
 	LIST_FOREACH(it, &s->items, of_sock)
 		any = any || epoll_has_write_edges(it);
-	s->write_edges = any;
+	relaxed_set(s->write_edges, any);
 }
 
 /* The set's lock is held. */
@@ -98,17 +97,17 @@ static void take_events(struct epoll_item *it, const struct epoll_event *event)
 {
 	count_events(it, -1u);
 	it->events = event->events;
-	it->data = event->data.u64;
-	it->armed = true;
+	__atomic_store_n(&it->data, event->data.u64, __ATOMIC_RELEASE);
+	relaxed_set(it->armed, true);
 	count_events(it, 1);
 	it->edge = false;
 	/* A changed item is looked at afresh, edge-triggered or not (fs/eventpoll.c ep_modify()). */
 	if (it->sock && sock_readable(it->sock))
 		make_ready(it, EPOLL_READ_EVENTS);
 	if (it->child)
-		it->child_feeds = it->child->feeds - 1;
+		it->child_feeds = relaxed_get(it->child->feeds) - 1;
 	/* The kernel's side is fresh as well: one event for both. */
-	it->set->kernel_due = 0;
+	relaxed_set(it->set->kernel_due, 0);
 }
 
 static void update_write_edges(struct sock *s)
@@ -136,15 +135,16 @@ static void link_item(struct epoll_item *it)
 	struct sock *s = it->sock;
 
 	LIST_INSERT_HEAD(&ep->items, it, of_set);
-	ep->untagged += !it->tag;
+	relaxed_add(ep->members, 1);
+	relaxed_add(ep->untagged, !it->tag);
 	if (!s) {
-		ep->children++;
+		relaxed_add(ep->children, 1);
 		LIST_INSERT_HEAD(&it->child->parents, it, of_sock);
 		return;
 	}
 	lock_acquire(&s->lock);
 	LIST_INSERT_HEAD(&s->items, it, of_sock);
-	s->watched = true;
+	relaxed_set(s->watched, true);
 	lock_release(&s->lock);
 	lock_acquire(&ep->lock);
 	count_item(it, sock_counts(s));
@@ -154,8 +154,8 @@ static void link_item(struct epoll_item *it)
 /* From now on its tag is nobody's. */
 static void free_item(struct epoll_item *it)
 {
-	__atomic_store_n(&it->tag, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&it->set, NULL, __ATOMIC_RELAXED);
+	relaxed_set(it->tag, 0);
+	relaxed_set(it->set, NULL);
 	slab_put(&item_slab, it);
 }
 
@@ -166,23 +166,24 @@ static void remove_item(struct epoll_item *it)
 	struct sock *s = it->sock;
 
 	LIST_REMOVE(it, of_set);
+	relaxed_add(ep->members, -1u);
 	if (s) {
 		lock_acquire(&s->lock);
 		LIST_REMOVE(it, of_sock);
-		s->watched = !LIST_EMPTY(&s->items);
+		relaxed_set(s->watched, !LIST_EMPTY(&s->items));
 		count_write_edges(s);
 		lock_release(&s->lock);
 	} else {
-		ep->children--;
+		relaxed_add(ep->children, -1u);
 		LIST_REMOVE(it, of_sock);
 	}
 	lock_acquire(&ep->lock);
 	if (it->ready)
-		TAILQ_REMOVE(&ep->ready, it, of_ready);
+		epoll_ready_remove(it);
 	count_item(it, false);
 	count_events(it, -1u);
-	ep->untagged -= !it->tag;
-	__atomic_store_n(&it->set, NULL, __ATOMIC_RELAXED);
+	relaxed_add(ep->untagged, -(unsigned)!it->tag);
+	relaxed_set(it->set, NULL);
 	lock_release(&ep->lock);
 	free_item(it);
 }
@@ -211,12 +212,12 @@ static struct epoll_item *new_item(struct epoll_set *ep, int fd, const struct ep
 
 	if (!it)
 		return NULL;
-	memset(it, 0, offsetof(struct epoll_item, generation));
-	it->set = ep;
+	memset(it, 0, offsetof(struct epoll_item, set));
+	relaxed_set(it->set, ep);
 	it->fd = fd;
 	it->sock = s;
 	it->child = child;
-	it->data = event->data.u64;
+	__atomic_store_n(&it->data, event->data.u64, __ATOMIC_RELEASE);
 	return it;
 }
 
@@ -224,7 +225,7 @@ static void follow_others(struct epoll_set *ep, int op)
 {
 	if (op == EPOLL_CTL_ADD)
 		__atomic_add_fetch(&ep->others, 1, __ATOMIC_RELAXED);
-	else if (op == EPOLL_CTL_DEL && ep->others)
+	else if (op == EPOLL_CTL_DEL && relaxed_get(ep->others))
 		__atomic_sub_fetch(&ep->others, 1, __ATOMIC_RELAXED);
 }
 
@@ -272,7 +273,7 @@ static int add_tagged(struct epoll_set *ep, int epfd, int fd, struct epoll_event
 	struct epoll_event ours = *event;
 	int r;
 
-	if (it && !ep->inherited) {
+	if (it && !relaxed_get(ep->inherited)) {
 		epoll_tag_give(it);
 		ours.data.u64 = epoll_kernel_data(it);
 	}
@@ -333,7 +334,7 @@ int epoll_control(struct epoll_set *ep, int epfd, int op, int fd, struct epoll_e
 
 void epoll_sock_gone(struct sock *s)
 {
-	if (!s->watched || !lock_acquire(&epoll_membership))
+	if (!relaxed_get(s->watched) || !lock_acquire(&epoll_membership))
 		return;
 	while (!LIST_EMPTY(&s->items))
 		remove_item(LIST_FIRST(&s->items));
@@ -342,8 +343,8 @@ void epoll_sock_gone(struct sock *s)
 
 void epoll_found(struct epoll_set *ep)
 {
-	ep->inherited = true;
-	ep->others = 1;
+	relaxed_set(ep->inherited, true);
+	relaxed_set(ep->others, 1);
 }
 
 void epoll_destroy(struct epoll_set *ep)
@@ -355,7 +356,7 @@ void epoll_destroy(struct epoll_set *ep)
 			remove_item(LIST_FIRST(&ep->parents));
 		lock_release(&epoll_membership);
 	}
-	ep->kind = 0;
+	relaxed_set(ep->kind, 0);
 	slab_put(&set_slab, ep);
 }
 
@@ -363,7 +364,8 @@ void epoll_sock_changed(struct sock *s)
 {
 	struct epoll_item *it;
 
-	if (!s->watched || !lock_acquire(&epoll_membership))
+	/* Whether it is watched is asked under the lock: link_item() may just be looking at the state. */
+	if (!lock_acquire(&epoll_membership))
 		return;
 	LIST_FOREACH(it, &s->items, of_sock) {
 		lock_acquire(&it->set->lock);
@@ -375,6 +377,26 @@ void epoll_sock_changed(struct sock *s)
 	lock_release(&epoll_membership);
 }
 
+/*
+ * Under the set's lock from the look at the events on: take_events() changes them and then looks at the queue, so one of both
+ * sees what the other did. Re-entered by a signal handler: somebody is to look.
+ */
+static bool tell_item(struct epoll_item *it, uint32_t what)
+{
+	struct epoll_set *ep = it->set;
+	bool wanted;
+
+	if (!lock_acquire(&ep->lock))
+		return true;
+	wanted = it->events & what;
+	if (wanted) {
+		make_ready(it, what);
+		relaxed_add(ep->feeds, 1);
+	}
+	lock_release(&ep->lock);
+	return wanted;
+}
+
 static void tell_items(struct sock *s, uint32_t what)
 {
 	struct epoll_item *it;
@@ -382,16 +404,8 @@ static void tell_items(struct sock *s, uint32_t what)
 	if (!lock_acquire(&s->lock))
 		return;
 	LIST_FOREACH(it, &s->items, of_sock) {
-		struct epoll_set *ep = it->set;
-
-		if (!(it->events & what))
-			continue;
-		if (lock_acquire(&ep->lock)) {
-			make_ready(it, what);
-			ep->feeds++;
-			lock_release(&ep->lock);
-		}
-		wait_wake_set(ep);
+		if (tell_item(it, what))
+			wait_wake_set(it->set);
 	}
 	lock_release(&s->lock);
 }
@@ -410,8 +424,8 @@ static bool is_fast(const struct epoll_set *ep, int depth)
 {
 	const struct epoll_item *it;
 
-	if (ep->fast || !ep->children || depth == 6)
-		return ep->fast != 0;
+	if (relaxed_get(ep->fast) || !relaxed_get(ep->children) || depth == 6)
+		return relaxed_get(ep->fast) != 0;
 	LIST_FOREACH(it, &ep->items, of_set)
 		if (it->child && is_fast(it->child, depth + 1))
 			return true;
@@ -420,9 +434,10 @@ static bool is_fast(const struct epoll_set *ep, int depth)
 
 bool epoll_is_fast(struct epoll_set *ep)
 {
-	bool fast = ep->fast != 0;
+	/* Not a relaxed one: see epoll_wait_kernel(). */
+	bool fast = __atomic_load_n(&ep->fast, __ATOMIC_SEQ_CST) != 0;
 
-	if (fast || !ep->children || !lock_acquire(&epoll_membership))
+	if (fast || !relaxed_get(ep->children) || !lock_acquire(&epoll_membership))
 		return fast;
 	fast = is_fast(ep, 0);
 	lock_release(&epoll_membership);
@@ -439,12 +454,12 @@ void epoll_activate(struct epoll_set *ep)
 	 * A handful at a time: switching steering on takes locks that come before epoll_membership. Not for ever: a signal
 	 * handler that interrupted their holder can switch nothing on.
 	 */
-	for (int rounds = 0; __builtin_expect(stack.prepared != 0, 0) && rounds < 1024; rounds++) {
+	for (int rounds = 0; __builtin_expect(relaxed_get(stack.prepared) != 0, 0) && rounds < 1024; rounds++) {
 		n = 0;
 		if (!lock_acquire(&epoll_membership))
 			return;
 		LIST_FOREACH(it, &ep->items, of_set) {
-			if (it->sock && it->sock->state == SOCK_PREPARED && n < 16 &&
+			if (it->sock && relaxed_get(it->sock->state) == SOCK_PREPARED && n < 16 &&
 			    file_hold_live((struct file *)it->sock))
 				todo[n++] = it->sock;
 		}
@@ -479,7 +494,7 @@ static void reset_set(int fd, struct file *f)
 	if (f->kind != FILE_EPOLL)
 		return;
 	lock_reset(&ep->lock);
-	ep->inherited = true;
+	relaxed_set(ep->inherited, true);
 }
 
 void epoll_forked(void)

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "base/lock.h"
+#include "base/relaxed.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
@@ -21,19 +22,20 @@ struct epoll_item {
 	LIST_ENTRY(epoll_item) of_sock;   /* the socket's items (its lock), or the child's parents */
 	LIST_ENTRY(epoll_item) of_set;    /* the set's items: epoll_membership lock */
 	TAILQ_ENTRY(epoll_item) of_ready; /* the set's lock, as all below */
-	struct epoll_set *set;
 	struct sock *sock;                /* one of these two */
 	struct epoll_set *child;
 	unsigned child_feeds;             /* the child's ->feeds when last reported (edge) */
 	int fd;
-	uint32_t events;
-	uint64_t data;                    /* the program's */
-	uint64_t tag;                     /* what the kernel has instead; 0: the program's */
+	uint32_t events;                  /* changed under epoll_membership and the set's lock: either will do to read */
 	bool ready;                       /* on the ready list */
-	bool armed;                       /* false: a one-shot that has fired */
+	bool armed;                       /* false: a one-shot that has fired; disarmed under either lock */
 	bool edge;                        /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
 	bool counted;                     /* in set->fast */
-	uint32_t generation, index;       /* of the tag, kept while the item is free; last */
+	/* By these a tag is looked up and translated, without a lock: epoll_tag.c. The last two are kept while the item is free. */
+	struct epoll_set *set;            /* NULL: no member any more */
+	uint64_t data;                    /* the program's */
+	uint64_t tag;                     /* what the kernel has instead; 0: the program's */
+	uint32_t generation, index;       /* of the tag */
 };
 
 struct epoll_set {
@@ -42,18 +44,21 @@ struct epoll_set {
 	LIST_HEAD(, epoll_item) items;
 	LIST_HEAD(, epoll_item) parents;  /* items of sets around this one */
 	TAILQ_HEAD(epoll_ready, epoll_item) ready;
-	unsigned fast;                    /* items whose socket is accelerated */
-	unsigned children;
-	unsigned others;                  /* members that only the kernel knows; never too low */
-	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one */
-	unsigned writers;                 /* items that want EPOLLOUT */
-	unsigned untagged;                /* items without a tag: found by the program's data */
+	/* Numbers that are changed under the lock named, and read without any: is there something to lock for? */
+	unsigned ready_items;             /* on the list; the set's */
+	unsigned fast;                    /* items whose socket is accelerated; epoll_membership and the set's */
+	unsigned members;                 /* items; epoll_membership */
+	unsigned children;                /* those that are sets; epoll_membership */
+	unsigned others;                  /* members that only the kernel knows; never too low; none */
+	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one; the set's */
+	unsigned writers;                 /* items that want EPOLLOUT; the set's */
+	unsigned untagged;                /* items without a tag: found by the program's data; epoll_membership */
 	bool inherited;                   /* from before a fork or exec: another process may share it */
 	int epfd;                         /* the number it was made with */
 	unsigned in_kernel;               /* threads inside the kernel's epoll_wait() on it */
 	bool kicked;                      /* they have been, or are being, called back (epoll_kick_waiters()) */
-	bool kernel_first;                /* whose turn it is when max is too small for both sides */
-	uint64_t kernel_due;              /* ticks */
+	bool kernel_first;                /* whose turn it is when max is too small for both sides; the last waiter's */
+	uint64_t kernel_due;              /* ticks; the same, and 0 by whoever changes an item */
 	struct epoll_set *free_link;
 };
 
@@ -67,6 +72,21 @@ static inline bool epoll_has_write_edges(const struct epoll_item *it)
 	return (it->events & EPOLLET) && (it->events & EPOLL_WRITE_EVENTS);
 }
 
+/* On the ready list and off it; the set's lock is held. */
+static inline void epoll_ready_add(struct epoll_item *it)
+{
+	it->ready = true;
+	TAILQ_INSERT_TAIL(&it->set->ready, it, of_ready);
+	relaxed_add(it->set->ready_items, 1);
+}
+
+static inline void epoll_ready_remove(struct epoll_item *it)
+{
+	it->ready = false;
+	TAILQ_REMOVE(&it->set->ready, it, of_ready);
+	relaxed_add(it->set->ready_items, -1u);
+}
+
 /* Guards which items exist; taken before any socket's or set's lock. */
 extern struct lock epoll_membership;
 
@@ -78,6 +98,9 @@ void epoll_tag_give(struct epoll_item *it);
 
 /* The member of @ep that has this tag, or NULL. It stays one while the set's lock is held. */
 struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag);
+
+/* Puts the program's data in the place of its tag. False: @data is no tag of a member of @ep. */
+bool epoll_tag_translate(const struct epoll_set *ep, uint64_t *data);
 
 /* Is this the tag of a member that @ep has no more? Its event crossed with the removal. */
 bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag);

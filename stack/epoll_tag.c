@@ -78,19 +78,24 @@ static void give_index(struct epoll_item *it)
 
 void epoll_tag_give(struct epoll_item *it)
 {
-	if (!magic)
-		magic = make_magic();
+	uint64_t begin = relaxed_get(magic);
+
+	if (!begin) {
+		begin = make_magic();
+		relaxed_set(magic, begin);
+	}
 	if (!it->index)
 		give_index(it);
-	it->generation = (it->generation + 1) & 0xfffff;
-	it->tag = it->index ? magic << 40 | (uint64_t)it->generation << 20 | it->index : 0;
+	relaxed_set(it->generation, (it->generation + 1) & 0xfffff);
+	relaxed_set(it->tag, it->index ? begin << 40 | (uint64_t)it->generation << 20 | it->index : 0);
 }
 
 static struct epoll_item *item_at(uint64_t tag)
 {
+	uint64_t begin = relaxed_get(magic);
 	struct epoll_item **page;
 
-	if (!magic || tag >> 40 != magic)
+	if (!begin || tag >> 40 != begin)
 		return NULL;
 	page = __atomic_load_n(&pages[INDEX(tag) / PAGE], __ATOMIC_ACQUIRE);
 	return page ? __atomic_load_n(&page[INDEX(tag) % PAGE], __ATOMIC_ACQUIRE) : NULL;
@@ -100,16 +105,26 @@ struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag)
 {
 	struct epoll_item *it = item_at(tag);
 
-	return it && __atomic_load_n(&it->tag, __ATOMIC_RELAXED) == tag &&
-			       __atomic_load_n(&it->set, __ATOMIC_RELAXED) == ep
-		       ? it
-		       : NULL;
+	return it && relaxed_get(it->tag) == tag && relaxed_get(it->set) == ep ? it : NULL;
+}
+
+/* The item may be freed and used again between two of these looks: its data is right if the tag is still there after it. */
+bool epoll_tag_translate(const struct epoll_set *ep, uint64_t *data)
+{
+	const struct epoll_item *it = epoll_tag_find(ep, *data);
+	uint64_t own = it ? __atomic_load_n(&it->data, __ATOMIC_ACQUIRE) : 0;
+
+	if (!it || relaxed_get(it->tag) != *data)
+		return false;
+	*data = own;
+	return true;
 }
 
 bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag)
 {
 	const struct epoll_item *it = item_at(tag);
 
-	return it && !ep->inherited && ((it->generation - GENERATION(tag)) & 0xfffff) < 0x80000 &&
-	       (it->tag != tag || it->set != ep);
+	return it && !relaxed_get(ep->inherited) &&
+	       ((relaxed_get(it->generation) - GENERATION(tag)) & 0xfffff) < 0x80000 &&
+	       (relaxed_get(it->tag) != tag || relaxed_get(it->set) != ep);
 }

@@ -33,7 +33,8 @@ static uint32_t shadow_events(const struct epoll_item *it)
 	uint32_t wanted = it->events & EPOLL_WRITE_EVENTS;
 	struct pollfd pfd = { .fd = descriptor_of(it) };
 
-	if (it->sock->shut || (it->sock->errors_due && clock_ticks() >= it->set->kernel_due))
+	if (relaxed_get(it->sock->shut) ||
+	    (relaxed_get(it->sock->errors_due) && clock_ticks() >= relaxed_get(it->set->kernel_due)))
 		wanted |= (it->events & (EPOLLRDHUP | EPOLLPRI)) | EPOLLERR | EPOLLHUP;
 	if (!wanted)
 		return 0;
@@ -51,7 +52,7 @@ static void disarm(struct epoll_item *it, int epfd)
 	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET,
 				    .data.u64 = epoll_kernel_data(it) };
 
-	it->armed = false;
+	relaxed_set(it->armed, false);
 	if (it->child || fdtable_peek(it->fd) == (const struct file *)it->sock)
 		kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
 }
@@ -97,30 +98,25 @@ static bool kernel_reports(const struct epoll_item *it, uint32_t events, int epf
 }
 
 /* Takes @it off the ready list and reports it if an event still holds; -EFAULT: @to is bad. */
-static int report_item(struct epoll_set *ep, struct epoll_item *it, int epfd, struct epoll_event *to)
+static int report_item(struct epoll_item *it, int epfd, struct epoll_event *to)
 {
 	uint32_t events = has_event(it) ? events_of(it) : 0;
 
-	TAILQ_REMOVE(&ep->ready, it, of_ready);
 	if (kernel_reports(it, events, epfd)) {
-		TAILQ_INSERT_TAIL(&ep->ready, it, of_ready);
+		epoll_ready_remove(it);
+		epoll_ready_add(it);
 		return 0;
 	}
-	it->ready = false;
-	if (events && !put_event(to, events, epoll_kernel_data(it))) {
-		it->ready = true;
-		TAILQ_INSERT_HEAD(&ep->ready, it, of_ready);
+	if (events && !put_event(to, events, epoll_kernel_data(it)))
 		return -EFAULT;
-	}
+	epoll_ready_remove(it);
 	it->edge = false;
 	if (!events)
 		return 0;
-	if (it->events & EPOLLONESHOT) {
+	if (it->events & EPOLLONESHOT)
 		disarm(it, epfd);
-	} else if (!(it->events & EPOLLET)) {
-		it->ready = true;
-		TAILQ_INSERT_TAIL(&ep->ready, it, of_ready);
-	}
+	else if (!(it->events & EPOLLET))
+		epoll_ready_add(it);
 	return 1;
 }
 
@@ -133,7 +129,7 @@ static int report_ready(struct epoll_set *ep, int epfd, struct epoll_event *even
 	while (!end && n < max) {
 		it = TAILQ_FIRST(&ep->ready);
 		end = it == last;
-		r = report_item(ep, it, epfd, &events[n]);
+		r = report_item(it, epfd, &events[n]);
 		if (r < 0)
 			return n ? n : r;
 		n += r;
@@ -149,7 +145,7 @@ static bool own_readable(struct epoll_set *ep)
 	struct epoll_item *it;
 	bool yes = false;
 
-	if (TAILQ_EMPTY(&ep->ready) || !lock_acquire(&ep->lock))
+	if (!relaxed_get(ep->ready_items) || !lock_acquire(&ep->lock))
 		return false;
 	TAILQ_FOREACH(it, &ep->ready, of_ready)
 		yes = yes || has_event(it);
@@ -161,9 +157,9 @@ static bool own_readable(struct epoll_set *ep)
 static unsigned feeds_of(const struct epoll_set *ep, int depth)
 {
 	const struct epoll_item *it;
-	unsigned feeds = ep->feeds;
+	unsigned feeds = relaxed_get(ep->feeds);
 
-	if (!ep->children || depth == MAX_NESTING)
+	if (!relaxed_get(ep->children) || depth == MAX_NESTING)
 		return feeds;
 	LIST_FOREACH(it, &ep->items, of_set)
 		if (it->child)
@@ -176,7 +172,7 @@ static bool readable_at(struct epoll_set *ep, int depth);
 /* Would this set inside another be reported? @depth is its own; @feeds: the arrivals in it. epoll_membership is held. */
 static bool child_pending(const struct epoll_item *it, int depth, unsigned feeds)
 {
-	return it->armed && (it->events & EPOLL_READ_EVENTS) &&
+	return relaxed_get(it->armed) && (it->events & EPOLL_READ_EVENTS) &&
 	       (!(it->events & EPOLLET) || feeds != it->child_feeds) && readable_at(it->child, depth);
 }
 
@@ -186,7 +182,7 @@ static bool readable_at(struct epoll_set *ep, int depth)
 	struct epoll_item *it;
 	bool yes = own_readable(ep);
 
-	if (yes || !ep->children || depth == MAX_NESTING)
+	if (yes || !relaxed_get(ep->children) || depth == MAX_NESTING)
 		return yes;
 	LIST_FOREACH(it, &ep->items, of_set)
 		yes = yes || (it->child && child_pending(it, depth + 1, feeds_of(it->child, 0)));
@@ -197,7 +193,7 @@ bool epoll_readable(struct epoll_set *ep)
 {
 	bool yes;
 
-	if (!ep->children)
+	if (!relaxed_get(ep->children))
 		return own_readable(ep);
 	if (!lock_acquire(&epoll_membership))
 		return false;
@@ -212,7 +208,7 @@ static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *e
 	struct epoll_item *it;
 	int n = 0;
 
-	if (!ep->children || !lock_acquire(&epoll_membership))
+	if (!relaxed_get(ep->children) || !lock_acquire(&epoll_membership))
 		return 0;
 	LIST_FOREACH(it, &ep->items, of_set) {
 		unsigned feeds;
@@ -237,7 +233,7 @@ static int report_ours(struct epoll_set *ep, int epfd, struct epoll_event *event
 {
 	int n = 0;
 
-	if (!TAILQ_EMPTY(&ep->ready) && lock_acquire(&ep->lock)) {
+	if (relaxed_get(ep->ready_items) && lock_acquire(&ep->lock)) {
 		n = report_ready(ep, epfd, events, max);
 		lock_release(&ep->lock);
 	}
@@ -262,7 +258,7 @@ static struct epoll_item *item_of(struct epoll_set *ep, uint64_t data, int held)
 /* Tags are looked up without the list of members, which has a lock of its own. What is held now, for release_items(). */
 static int lock_items(struct epoll_set *ep)
 {
-	bool all = ep->untagged && lock_acquire(&epoll_membership);
+	bool all = relaxed_get(ep->untagged) && lock_acquire(&epoll_membership);
 
 	if (lock_acquire(&ep->lock))
 		return all ? ITEMS_ALL : ITEMS_TAGGED;
@@ -281,8 +277,8 @@ static void release_items(struct epoll_set *ep, int held)
 static void leave_ready(struct epoll_item *it)
 {
 	if (it->ready && (it->events & (EPOLLET | EPOLLONESHOT))) {
-		TAILQ_REMOVE(&it->set->ready, it, of_ready);
-		it->ready = it->edge = false;
+		epoll_ready_remove(it);
+		it->edge = false;
 	}
 }
 
@@ -295,7 +291,7 @@ static void settle(struct epoll_set *ep, struct epoll_event *events, int n)
 	struct epoll_item *it;
 	int held;
 
-	if (n <= 0 || LIST_EMPTY(&ep->items) || !(held = lock_items(ep)))
+	if (n <= 0 || !relaxed_get(ep->members) || !(held = lock_items(ep)))
 		return;
 	for (int i = 0; i < n; i++) {
 		it = item_of(ep, events[i].data.u64, held);
@@ -305,7 +301,7 @@ static void settle(struct epoll_set *ep, struct epoll_event *events, int n)
 			events[i].events |= it->events & EPOLL_READ_EVENTS;
 		leave_ready(it);
 		if (it->events & EPOLLONESHOT)
-			it->armed = false;
+			relaxed_set(it->armed, false);
 	}
 	release_items(ep, held);
 }
@@ -334,21 +330,21 @@ static int merge(struct epoll_set *ep, struct epoll_event *events, int n, int m)
 
 bool epoll_has_items(const struct epoll_set *ep)
 {
-	return !LIST_EMPTY(&ep->items);
+	return relaxed_get(ep->members) != 0;
 }
 
 /* The program's data takes the place of tags; events of members that are gone by now are left out. */
 static int translate(const struct epoll_set *ep, struct epoll_event *events, int n)
 {
-	const struct epoll_item *it;
 	int kept = 0;
 
 	for (int i = 0; i < n; i++) {
-		it = epoll_tag_find(ep, events[i].data.u64);
-		if (!it && epoll_tag_stale(ep, events[i].data.u64))
+		uint64_t data = events[i].data.u64;
+
+		if (!epoll_tag_translate(ep, &data) && epoll_tag_stale(ep, data))
 			continue;
 		events[kept].events = events[i].events;
-		events[kept++].data.u64 = it ? it->data : events[i].data.u64;
+		events[kept++].data.u64 = data;
 	}
 	return kept;
 }
@@ -367,24 +363,30 @@ static int kick_data_fd(void)
 {
 	int fd, none = -1;
 
-	if (__atomic_load_n(&kick_fd, __ATOMIC_ACQUIRE) >= 0)
-		return kick_fd;
+	fd = __atomic_load_n(&kick_fd, __ATOMIC_ACQUIRE);
+	if (fd >= 0)
+		return fd;
 	fd = fds_keep((int)rawcall6(SYS_eventfd2, 1, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0));
-	if (fd >= 0 && !__atomic_compare_exchange_n(&kick_fd, &none, fd, false, __ATOMIC_ACQ_REL,
-						    __ATOMIC_ACQUIRE))
-		fds_close(fd);
-	return kick_fd;
+	if (fd < 0 || __atomic_compare_exchange_n(&kick_fd, &none, fd, false, __ATOMIC_ACQ_REL,
+						  __ATOMIC_ACQUIRE))
+		return fd;
+	fds_close(fd);
+	return none;
 }
 
 void epoll_kick_waiters(struct epoll_set *ep)
 {
 	struct epoll_event mark = { .events = EPOLLIN, .data.ptr = &kick_mark };
+	int fd;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&ep->in_kernel, __ATOMIC_RELAXED) || kick_data_fd() < 0)
+	if (!relaxed_get(ep->in_kernel))
+		return;
+	fd = kick_data_fd();
+	if (fd < 0)
 		return;
 	__atomic_store_n(&ep->kicked, true, __ATOMIC_RELEASE);
-	kernel_epoll_ctl(ep->epfd, EPOLL_CTL_ADD, kick_fd, &mark);
+	kernel_epoll_ctl(ep->epfd, EPOLL_CTL_ADD, fd, &mark);
 }
 
 /* Takes the mark out of the events; true if it was there, and then out of the set when the last waiter has seen it. */
@@ -400,7 +402,7 @@ static bool swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *
 	*n = kept;
 	if (__atomic_load_n(&ep->in_kernel, __ATOMIC_ACQUIRE) == 0) {
 		__atomic_store_n(&ep->kicked, false, __ATOMIC_RELEASE);
-		kernel_epoll_ctl(ep->epfd, EPOLL_CTL_DEL, kick_fd, NULL);
+		kernel_epoll_ctl(ep->epfd, EPOLL_CTL_DEL, kick_data_fd(), NULL);
 	}
 	return true;
 }
@@ -426,7 +428,7 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 		  const sigset_t *mask, bool quiet)
 {
 	uint64_t now = clock_ticks();
-	bool kernel_first = ep->kernel_first && !quiet;
+	bool kernel_first = relaxed_get(ep->kernel_first) && !quiet;
 	int n = 0, m = 0;
 
 	if (!kernel_first) {
@@ -435,9 +437,10 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 			return n;
 	}
 	if (quiet && n)
-		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
-	else if (!n || ep->others || ep->writers || now >= ep->kernel_due) {
-		ep->kernel_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
+		relaxed_set(ep->kernel_due, now + WAIT_KERNEL_US * clock_ticks_per_us);
+	else if (!n || relaxed_get(ep->others) || relaxed_get(ep->writers) ||
+		 now >= relaxed_get(ep->kernel_due)) {
+		relaxed_set(ep->kernel_due, now + WAIT_KERNEL_US * clock_ticks_per_us);
 		if (n < max) {
 			m = report_kernel(ep, epfd, events + n, max - n, n ? NULL : mask);
 			if (m < 0 && !n)
@@ -445,12 +448,12 @@ static int gather(struct epoll_set *ep, int epfd, struct epoll_event *events, in
 			if (m < 0)
 				m = 0;
 		}
-		ep->kernel_first = n == max;
+		relaxed_set(ep->kernel_first, n == max);
 	}
 	if (kernel_first) {
 		n = m;
 		m = report_ours(ep, epfd, events + n, max - n);
-		ep->kernel_first = false;
+		relaxed_set(ep->kernel_first, false);
 		if (m < 0)
 			m = n ? 0 : m;
 	}
@@ -481,14 +484,14 @@ static bool set_ready(void *arg)
 {
 	struct epoll_set *ep = arg;
 
-	return own_readable(ep) || (ep->children && child_ready(ep));
+	return own_readable(ep) || (relaxed_get(ep->children) && child_ready(ep));
 }
 
 static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		    uint64_t deadline, const sigset_t *mask)
 {
 	/* With sets inside, any of their sockets may end the wait: be woken for all. */
-	struct wait_target target = { .set = ep->children ? NULL : ep,
+	struct wait_target target = { .set = relaxed_get(ep->children) ? NULL : ep,
 				      .ready = set_ready,
 				      .arg = ep,
 				      .no_restart = true,
@@ -501,7 +504,8 @@ static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, 
 		epoll_activate(ep);
 		stack_tick();
 		target.kernel_only = !epoll_is_fast(ep);
-		target.mixed = ep->others || ep->writers || ep->children;
+		target.mixed = relaxed_get(ep->others) || relaxed_get(ep->writers) ||
+			       relaxed_get(ep->children);
 		if (!target.kernel_only)
 			stack_poll();
 		/* A call that may sleep need not ask the kernel for nothing: the sleep looks at its side. */
@@ -517,7 +521,7 @@ static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, 
 		look = n == WAIT_KERNEL;
 		quiet = n == WAIT_READY;
 		if (look)
-			ep->kernel_due = 0;
+			relaxed_set(ep->kernel_due, 0);
 		n = 0;
 	}
 }
@@ -545,6 +549,7 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 	bool kicked;
 	int n, raw;
 
+	/* Pairs with the fence in epoll_kick_waiters(): either it sees us there, or we see that the set is fast. */
 	__atomic_add_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
 	/* Cancelled in there, the thread leaves the count too high: kicks for nobody, which the next one takes out. */
 	n = epoll_is_fast(ep) ? 0

@@ -23,6 +23,7 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "base/rawcall.h"
+#include "base/relaxed.h"
 #include "base/slab.h"
 #include "base/stats.h"
 #include "stack/epoll.h"
@@ -77,7 +78,7 @@ int family_open(void)
 /* With an empty queue: what is in it has to be read here. What came while the rule was switched off is taken in. */
 static void rest(struct sock *s)
 {
-	if (s->state != SOCK_ACTIVE || !s->shared || sock_readable(s))
+	if (s->state != SOCK_ACTIVE || !relaxed_get(s->shared) || sock_readable(s))
 		return;
 	sock_rest(s);
 	stack_drain();
@@ -101,7 +102,7 @@ static bool others_receive(void)
 static void calm_down(void)
 {
 	if (caution && --caution == 0)
-		family_sharing = others_receive();
+		relaxed_set(family_sharing, others_receive());
 }
 
 void family_received_slow(struct sock *s)
@@ -124,8 +125,8 @@ void family_waited_slow(void)
 
 static void find_others(void)
 {
-	changes_seen = __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE);
-	family_sharing = caution || others_receive();
+	relaxed_set(changes_seen, __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE));
+	relaxed_set(family_sharing, caution || others_receive());
 	fdtable_each(rest_each);
 }
 
@@ -135,12 +136,12 @@ void family_listen(void)
 	uint32_t yields = __atomic_load_n(&clan->yields, __ATOMIC_ACQUIRE);
 	uint32_t changes = __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE);
 
-	if (__builtin_expect(yields == yields_seen && changes == changes_seen, 1) ||
+	if (__builtin_expect(yields == relaxed_get(yields_seen) && changes == relaxed_get(changes_seen), 1) ||
 	    !lock_try(&stack.lock))
 		return;
 	if (yields != yields_seen)
 		fdtable_each(sock_yield);
-	yields_seen = yields;
+	relaxed_set(yields_seen, yields);
 	if (changes != changes_seen)
 		find_others();
 	lock_release(&stack.lock);
@@ -178,7 +179,7 @@ static void take_over(void)
 	if (!stack.borrowed)
 		return;
 	stack.engines = engines_open;
-	stack.borrowed = false;
+	relaxed_set(stack.borrowed, false);
 	stats_reopen();
 	hostnet_reopen();
 }
@@ -212,9 +213,9 @@ static bool sit_apart(bool shared)
 	engines_open = 0;
 	own->owner = fdtable_owner;
 	family = own;
-	stack.owner = true;
+	relaxed_set(stack.owner, true);
 	if (stack.borrowed) {
-		stack.borrowed = false;
+		relaxed_set(stack.borrowed, false);
 		stats_reopen();
 		hostnet_reopen();
 	}
@@ -242,9 +243,9 @@ bool stack_claim(bool shared)
 		keep_off();
 		return !seat_refused && sit_apart(shared);
 	}
-	stack.owner = owner == me || __atomic_compare_exchange_n(&family->owner, &owner, me, false,
-								 __ATOMIC_ACQ_REL,
-								 __ATOMIC_ACQUIRE);
+	relaxed_set(stack.owner,
+		    owner == me || __atomic_compare_exchange_n(&family->owner, &owner, me, false,
+							       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (!stack.owner) {
 		keep_off();
 		return !seat_refused && sit_apart(shared);
@@ -295,11 +296,14 @@ static bool claim_failed;
 
 bool stack_claim_to_send(void)
 {
-	if (claim_failed || !stack.ready || !lock_try(&stack.lock))
+	bool claimed;
+
+	if (relaxed_get(claim_failed) || !stack_is_ready() || !lock_try(&stack.lock))
 		return false;
-	claim_failed = !stack_claim(false);
+	claimed = stack_claim(false);
+	relaxed_set(claim_failed, !claimed);
 	lock_release(&stack.lock);
-	return !claim_failed;
+	return claimed;
 }
 
 /*
@@ -314,10 +318,10 @@ void stack_contend(void)
 
 void stack_leave(void)
 {
-	if (!stack.ready)
+	if (!stack_is_ready())
 		return;
 	deregister();
-	if (!stack.owner || family->owner != fdtable_owner)
+	if (!relaxed_get(stack.owner) || family->owner != fdtable_owner)
 		return;
 	stack_renew_lease(0);
 	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);
@@ -326,7 +330,7 @@ void stack_leave(void)
 static void be_cautious(void)
 {
 	caution = CAUTION;
-	family_sharing = true;
+	relaxed_set(family_sharing, true);
 }
 
 static bool fork_locked, fork_exclusive;
@@ -335,7 +339,7 @@ static void mark_shared(int fd, struct file *f)
 {
 	(void)fd;
 	if (f->kind == FILE_SOCK)
-		((struct sock *)f)->shared = true;
+		relaxed_set(((struct sock *)f)->shared, true);
 }
 
 /* Who will receive on it now, this process or its child? Until one of them does, the kernel keeps its datagrams. */

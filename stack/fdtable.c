@@ -34,9 +34,14 @@ void file_destroy(struct file *f)
 		epoll_destroy((struct epoll_set *)f);
 }
 
+static struct file **page_at(unsigned i)
+{
+	return __atomic_load_n(&fdtable_page[i], __ATOMIC_ACQUIRE);
+}
+
 static struct file **page_of(unsigned fd)
 {
-	struct file **page = fdtable_page[fd / FDTABLE_PAGE], **none = NULL;
+	struct file **page = page_at(fd / FDTABLE_PAGE), **none = NULL;
 	long mem;
 
 	if (page)
@@ -95,10 +100,10 @@ void fdtable_clear_range(unsigned first, unsigned last)
 {
 	if (last >= FDTABLE_PAGE * FDTABLE_PAGES)
 		last = FDTABLE_PAGE * FDTABLE_PAGES - 1;
-	if (!fdtable_used || is_foreign())
+	if (!fdtable_in_use() || is_foreign())
 		return;
-	for (unsigned fd = first; fdtable_used && fd <= last; fd++) {
-		if (!fdtable_page[fd / FDTABLE_PAGE])
+	for (unsigned fd = first; fdtable_in_use() && fd <= last; fd++) {
+		if (!page_at(fd / FDTABLE_PAGE))
 			fd |= FDTABLE_PAGE - 1; /* nothing on this page */
 		else
 			fdtable_clear((int)fd);
@@ -120,10 +125,21 @@ void fdtable_dup(int from, int to)
 	file_put(f);
 }
 
+/* Like a look-up: other threads close descriptors meanwhile. */
+static void visit(int fd, void (*fn)(int fd, struct file *f))
+{
+	struct file *f = fdtable_peek(fd);
+
+	if (!f || !file_hold_live(f))
+		return;
+	if (fdtable_peek(fd) == f)
+		fn(fd, f);
+	file_put(f);
+}
+
 void fdtable_each(void (*fn)(int fd, struct file *f))
 {
 	for (int p = 0; p < FDTABLE_PAGES; p++)
-		for (int i = 0; fdtable_page[p] && i < FDTABLE_PAGE; i++)
-			if (fdtable_page[p][i])
-				fn(p * FDTABLE_PAGE + i, fdtable_page[p][i]);
+		for (int i = 0; page_at((unsigned)p) && i < FDTABLE_PAGE; i++)
+			visit(p * FDTABLE_PAGE + i, fn);
 }

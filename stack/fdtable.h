@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <sys/single_threaded.h>
 
+#include "base/relaxed.h"
+
 #define FDTABLE_PAGE 1024
 #define FDTABLE_PAGES 1024 /* descriptors above 2^20 stay with the kernel */
 
@@ -20,7 +22,7 @@ enum file_kind { FILE_SOCK = 1, FILE_EPOLL };
 
 /* What every kind begins with. */
 struct file {
-	int kind;
+	int kind;  /* 0: a free object, at which a look-up may still be looking */
 	int refs;  /* table slots plus calls in progress */
 	int slots; /* of the table: 0 once the program has closed it everywhere */
 };
@@ -30,6 +32,11 @@ struct epoll_set;
 
 extern struct file **fdtable_page[FDTABLE_PAGES];
 extern unsigned fdtable_used; /* slots filled; 0: every look-up fails at once */
+
+static inline bool fdtable_in_use(void)
+{
+	return relaxed_get(fdtable_used) != 0;
+}
 
 static inline void file_hold(struct file *f)
 {
@@ -42,7 +49,7 @@ static inline void file_hold(struct file *f)
 /* A reference from a pointer that may be stale: false if the object is gone already. */
 static inline bool file_hold_live(struct file *f)
 {
-	int n = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+	int n = relaxed_get(f->refs);
 
 	if (__libc_single_threaded) {
 		f->refs += n != 0;
@@ -75,7 +82,7 @@ static inline struct file *fdtable_peek(int fd)
 {
 	struct file **page;
 
-	if (!__atomic_load_n(&fdtable_used, __ATOMIC_RELAXED) || (unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
+	if (!fdtable_in_use() || (unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES)
 		return NULL;
 	page = __atomic_load_n(&fdtable_page[(unsigned)fd / FDTABLE_PAGE], __ATOMIC_ACQUIRE);
 	return page ? __atomic_load_n(&page[(unsigned)fd % FDTABLE_PAGE], __ATOMIC_ACQUIRE) : NULL;
@@ -86,9 +93,9 @@ static inline struct file *fdtable_get(int fd, enum file_kind kind)
 {
 	struct file *f = fdtable_peek(fd);
 
-	if (__builtin_expect(!f, 1) || f->kind != (int)kind || !file_hold_live(f))
+	if (__builtin_expect(!f, 1) || relaxed_get(f->kind) != (int)kind || !file_hold_live(f))
 		return NULL;
-	if (__builtin_expect(fdtable_peek(fd) == f && f->kind == (int)kind, 1))
+	if (__builtin_expect(fdtable_peek(fd) == f && relaxed_get(f->kind) == (int)kind, 1))
 		return f;
 	file_put(f);
 	return NULL;

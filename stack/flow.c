@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/slab.h"
+#include "stack/sock.h"
 #include "stack/stack.h"
 
 #define BUCKETS 4096
@@ -31,6 +32,25 @@ static struct flow_entry **bucket_of(const struct nic_flow *r)
 		     (((uint32_t)r->local_port << 16 | r->remote_port) * 0x9e3779b1u);
 
 	return &bucket[(h ^ h >> 16) % BUCKETS];
+}
+
+struct nic_flow flow_rule(const struct sock *s)
+{
+	struct nic_flow rule = { .local = s->local,
+				 .remote = s->remote,
+				 .local_port = s->local_port,
+				 .remote_port = s->remote_port };
+
+	/* Only then may another process have a socket that a datagram of this rule is meant for. */
+	if (s->reuseaddr || s->reuseport || s->bound_if)
+		rule.flags = NIC_FLOW_SHARED;
+	if (s->bound_if)
+		rule.flags |= NIC_FLOW_DEVICE;
+	if (ipaddr_is_any(&s->local))
+		rule.families = s->family == AF_INET ? NIC_FLOW_V4
+				: s->v6only	     ? NIC_FLOW_V6
+						     : NIC_FLOW_V4 | NIC_FLOW_V6;
+	return rule;
 }
 
 static bool same(const struct nic_flow *a, const struct nic_flow *b)

@@ -259,7 +259,7 @@ void groups_changed(struct sock *s, int fd, const struct ipaddr *group)
 	stack_drain();
 	if (!find(s, group, 0))
 		add(s, &name);
-	if (stack.ready && s->state != SOCK_IDLE) {
+	if (stack_is_ready() && s->state != SOCK_IDLE) {
 		read_group(s, fd, group);
 		if (s->state == SOCK_ACTIVE)
 			groups_steer(s);
@@ -313,7 +313,7 @@ static void compare_cookie(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 	socklen_t len = sizeof(s->cookie);
 
-	if (f->kind != FILE_SOCK || (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE) ||
+	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
 	    s->local_port != survey.port)
 		return;
 	if (!s->cookie)

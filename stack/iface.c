@@ -157,9 +157,9 @@ static const struct hostnet_link *link_named(unsigned n, const char *name, int i
 
 static void declare_dead(struct iface *f)
 {
-	f->dead = true;
+	relaxed_set(f->dead, true);
 	for (unsigned i = 0; i < f->engines; i++)
-		f->engine[i]->dead = true;
+		relaxed_set(f->engine[i]->dead, true);
 	log_warn("%s is gone: its traffic is on the kernel path; restart the program to accelerate another one",
 		 f->nic->ifname);
 }
@@ -169,7 +169,7 @@ static void pause_port(struct iface *f, bool port)
 {
 	if (f->paused == port)
 		return;
-	f->paused = port;
+	relaxed_set(f->paused, port);
 	if (port)
 		f->nic->ops->set_lease(f->nic, 0);
 	log_info("%s is %s port of another interface: its traffic is on the %s path", f->nic->ifname,

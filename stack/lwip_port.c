@@ -89,7 +89,7 @@ static void frame_dropped(struct pbuf *p)
 {
 	struct frame_head *head = (struct frame_head *)((char *)p - offsetof(struct frame_head, pc));
 
-	stats->counters[STAT_rx_malformed]++;
+	stats_add(STAT_rx_malformed, 1);
 	head->d.next = NULL;
 	engine_return(head->d.engine, &head->d);
 }
@@ -206,8 +206,8 @@ static void packet_key(struct demux_key *key, const uint8_t *l3, const struct ud
 
 static void refuse_packet(struct pbuf *p, enum stats_counter why)
 {
-	stats->counters[why]++;
-	stats->counters[STAT_rx_malformed]--; /* frame_dropped() counts it as that */
+	stats_add(why, 1);
+	stats_add(STAT_rx_malformed, -1ull); /* frame_dropped() counts it as that */
 	pbuf_free(p);
 }
 

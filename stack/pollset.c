@@ -41,7 +41,7 @@ static struct file *fast_file(int fd)
 
 	if (!f)
 		return NULL;
-	f = fdtable_get(fd, (enum file_kind)f->kind);
+	f = fdtable_get(fd, (enum file_kind)relaxed_get(f->kind));
 	if (!f)
 		return NULL;
 	fast = f->kind == FILE_SOCK ? sock_is_fast((struct sock *)f)
@@ -74,7 +74,7 @@ static bool is_too_many(nfds_t n)
 
 bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 {
-	if (!fdtable_used || !stack.ready || n == 0 || is_too_many(n) ||
+	if (!fdtable_in_use() || !stack_is_ready() || n == 0 || is_too_many(n) ||
 	    !usermem_readable(fds, n * sizeof(*fds)))
 		return false;
 	for (nfds_t i = 0; i < n; i++)
@@ -265,7 +265,7 @@ int select_count(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 {
 	int top = FD_SETSIZE;
 
-	if (!stack.ready)
+	if (!stack_is_ready())
 		return n;
 	for (int i = FD_SETSIZE / 64; i < FDTABLE_PAGE * FDTABLE_PAGES / 64 && i * 64 < n; i++)
 		for (unsigned long word = word_of(rd, i) | word_of(wr, i) | word_of(ex, i); word;
@@ -290,7 +290,7 @@ bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 	size_t bytes = (size_t)(n + 63) / 64 * 8;
 
 	(void)wr, (void)ex;
-	if (!fdtable_used || !stack.ready || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES || !rd)
+	if (!fdtable_in_use() || !stack_is_ready() || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES || !rd)
 		return false;
 	if (!usermem_readable(rd, bytes) || (wr && !usermem_readable(wr, bytes)) ||
 	    (ex && !usermem_readable(ex, bytes)))

@@ -51,8 +51,8 @@ static struct dgram *set_aside(const struct dgram *d)
 
 static void count_drop(struct sock *s, enum stats_counter why)
 {
-	s->dropped++;
-	s->stats->drops++;
+	sock_count_drop(s);
+	relaxed_add(s->stats->drops, 1);
 	stats_add(why, 1);
 }
 
@@ -64,7 +64,7 @@ static void drop(struct sock *s, struct dgram *d, enum stats_counter why)
 
 static bool is_full(const struct sock *s)
 {
-	return __atomic_load_n(&s->charged, __ATOMIC_RELAXED) > s->rcvbuf;
+	return relaxed_get(s->charged) > relaxed_get(s->rcvbuf);
 }
 
 /* @d is the queue's from here on. */
@@ -76,10 +76,10 @@ static void append(struct sock *s, struct dgram *d)
 		drop(s, d, STAT_rx_no_memory);
 		return;
 	}
-	d->dropped = s->dropped;
+	d->dropped = relaxed_get(s->dropped);
 	*s->tail = d;
 	s->tail = &d->next;
-	__atomic_store_n(&s->charged, s->charged + d->charge, __ATOMIC_RELAXED);
+	relaxed_add(s->charged, d->charge);
 	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
 	lock_release(&s->lock);
 }
@@ -122,13 +122,15 @@ void queue_put(struct sock *s, struct dgram *d, bool aside)
 struct dgram *queue_take(struct sock *s, unsigned max)
 {
 	struct dgram *first, *d;
+	uint64_t charge;
 	unsigned n = 0;
 
 	if (!max || !sock_readable(s) || !lock_acquire(&s->lock))
 		return NULL;
 	first = s->head;
+	charge = s->charged;
 	for (struct dgram **p = &s->head; (d = *p) && n < max; p = &d->next, n++) {
-		s->charged -= d->charge;
+		charge -= d->charge;
 		if (!d->next || n + 1 == max) {
 			s->head = d->next;
 			if (!s->head)
@@ -138,6 +140,7 @@ struct dgram *queue_take(struct sock *s, unsigned max)
 			break;
 		}
 	}
+	relaxed_set(s->charged, charge);
 	__atomic_store_n(&s->count, s->count - n, __ATOMIC_RELEASE);
 	lock_release(&s->lock);
 	return first;
@@ -146,6 +149,7 @@ struct dgram *queue_take(struct sock *s, unsigned max)
 void queue_untake(struct sock *s, struct dgram *first)
 {
 	struct dgram *last = first;
+	uint64_t charge;
 	unsigned n = 1;
 
 	if (!first)
@@ -154,9 +158,10 @@ void queue_untake(struct sock *s, struct dgram *first)
 		queue_free(first);
 		return;
 	}
-	s->charged += last->charge;
+	charge = last->charge;
 	for (; last->next; last = last->next, n++)
-		s->charged += last->next->charge;
+		charge += last->next->charge;
+	relaxed_add(s->charged, charge);
 	last->next = s->head;
 	if (!s->head)
 		s->tail = &last->next;

@@ -32,8 +32,8 @@
 
 static void count_shadow(struct sock *s, ssize_t bytes)
 {
-	s->stats->rx_shadow++;
-	s->stats->rx_shadow_bytes += (uint64_t)bytes;
+	relaxed_add(s->stats->rx_shadow, 1);
+	relaxed_add(s->stats->rx_shadow_bytes, (uint64_t)bytes);
 	stats_add(STAT_rx_shadow, 1);
 }
 
@@ -46,6 +46,17 @@ static bool names(int fd, const struct sock *s)
 	return fdtable_peek(fd) == (const struct file *)s;
 }
 
+/* The shadow has just been looked at: while there is work in our queue it is not for the next 50 us. */
+static void shadow_seen(struct sock *s)
+{
+	relaxed_set(s->shadow_due, clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us);
+}
+
+static bool shadow_is_due(const struct sock *s)
+{
+	return clock_ticks() >= relaxed_get(s->shadow_due);
+}
+
 /* The shadow's next datagram or error; -EAGAIN: nothing there. */
 static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
@@ -54,12 +65,12 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 	if (!names(fd, s))
 		return -EAGAIN;
 	r = kernel_recvmsg(fd, msg, flags | MSG_DONTWAIT);
-	s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
+	shadow_seen(s);
 	if (r == -EMSGSIZE)
 		stack_path_changed();
 	if (r < 0)
 		return r;
-	s->last_stamp = 0;
+	relaxed_set(s->last_stamp, 0);
 	count_shadow(s, r);
 	return r;
 }
@@ -67,10 +78,8 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 /* A datagram that could not be copied is lost, and counted as such (net/ipv4/udp.c udp_recvmsg()). */
 static ssize_t lose(struct sock *s, ssize_t err, int flags)
 {
-	if (!(flags & MSG_PEEK) && lock_acquire(&s->lock)) {
-		s->dropped++;
-		lock_release(&s->lock);
-	}
+	if (!(flags & MSG_PEEK))
+		sock_count_drop(s);
 	return err;
 }
 
@@ -85,7 +94,7 @@ static ssize_t copy_out(struct sock *s, const struct dgram *d, struct msghdr *ms
 	int err;
 
 	if (!(flags & MSG_PEEK))
-		s->last_stamp = d->stamp ? d->stamp : 1;
+		relaxed_set(s->last_stamp, d->stamp ? d->stamp : 1);
 	out.msg_flags = flags & MSG_CMSG_CLOEXEC;
 	copied = usermem_scatter(out.msg_iov, out.msg_iovlen, d->payload, d->len);
 	if (copied < 0)
@@ -140,7 +149,7 @@ static ssize_t take_fast(struct sock *s, struct msghdr *msg, int flags)
 {
 	if (!sock_readable(s))
 		stack_poll();
-	if (sock_readable(s) && clock_ticks() < s->shadow_due)
+	if (sock_readable(s) && !shadow_is_due(s))
 		return from_queue(s, msg, flags);
 	return -EAGAIN;
 }
@@ -157,15 +166,18 @@ static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
 }
 
 /* Until when a call may wait: 0 not at all. Of a socket that other processes have, too, the kernel is asked. */
-static uint64_t wait_until(struct sock *s, int fd, int flags)
+static inline __attribute__((always_inline)) uint64_t wait_until(struct sock *s, int fd, int flags)
 {
-	if ((flags & MSG_DONTWAIT) || s->timeout_zero)
+	uint64_t timeout;
+
+	if ((flags & MSG_DONTWAIT) || relaxed_get(s->timeout_zero))
 		return 0;
-	if (__builtin_expect(s->shared, 0))
-		sock_sync_flags(s, fd);
-	if (s->nonblock)
+	if (__builtin_expect(relaxed_get(s->shared), 0)
+		    ? kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK
+		    : relaxed_get(s->nonblock))
 		return 0;
-	return s->timeout_ns ? wait_deadline(s->timeout_ns) : WAIT_FOREVER;
+	timeout = relaxed_get(s->timeout_ns);
+	return timeout ? wait_deadline(timeout) : WAIT_FOREVER;
 }
 
 static bool readable(void *arg)
@@ -212,9 +224,9 @@ static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 	if (r == WAIT_KERNEL && !(pfd[0].revents & POLLNVAL) && !names(fd, s))
 		return until != WAIT_FOREVER && clock_ns() >= until ? -EAGAIN : -ERESTART;
 	if (r == WAIT_READY)
-		s->shadow_due = clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us;
+		shadow_seen(s);
 	else if (r == WAIT_KERNEL)
-		s->shadow_due = 0;
+		relaxed_set(s->shadow_due, 0);
 	w->blind_ms = 0;
 	if (r == WAIT_KERNEL && !(pfd[0].revents & (POLLIN | POLLRDHUP)))
 		w->blind_ms = 1;
@@ -245,16 +257,22 @@ static ssize_t wait_and_take(struct sock *s, int fd, struct msghdr *msg, int fla
 	return r;
 }
 
+/* What recvmmsg() left behind, for one caller only, as the kernel's sock_error(). */
+static int deferred_error(struct sock *s)
+{
+	if (__builtin_expect(relaxed_get(s->deferred_error) == 0, 1))
+		return 0;
+	return __atomic_exchange_n(&s->deferred_error, 0, __ATOMIC_RELAXED);
+}
+
 /* One datagram, waiting for it unless @flags or the socket say no. */
 static ssize_t receive(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	ssize_t r = s->deferred_error;
+	ssize_t r = deferred_error(s);
 	uint64_t deadline;
 
-	if (__builtin_expect(r != 0, 0)) {
-		s->deferred_error = 0;
+	if (r)
 		return r;
-	}
 	r = take_fast(s, msg, flags);
 	if (r != -EAGAIN)
 		return r;
@@ -292,9 +310,10 @@ static bool is_plain(const struct msghdr *msg)
  */
 static void activate_receiver(struct sock *s, int fd, int flags)
 {
-	if (__builtin_expect(s->state != SOCK_PREPARED, 1))
+	if (__builtin_expect(relaxed_get(s->state) != SOCK_PREPARED, 1))
 		return;
-	if (s->watched || s->empty_receives >= EMPTY_RECEIVES || wait_until(s, fd, flags))
+	if (relaxed_get(s->watched) || relaxed_get(s->empty_receives) >= EMPTY_RECEIVES ||
+	    wait_until(s, fd, flags))
 		sock_activate(s);
 }
 
@@ -305,8 +324,8 @@ static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags
 	activate_receiver(s, fd, flags);
 	stack_tick();
 	r = receive(s, fd, msg, flags);
-	if (__builtin_expect(s->state == SOCK_PREPARED, 0))
-		s->empty_receives = r == -EAGAIN ? s->empty_receives + 1 : 0;
+	if (__builtin_expect(relaxed_get(s->state) == SOCK_PREPARED, 0))
+		relaxed_set(s->empty_receives, r == -EAGAIN ? relaxed_get(s->empty_receives) + 1 : 0);
 	family_received(s);
 	return r;
 }
@@ -424,10 +443,10 @@ static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int fl
 
 	if (!sock_readable(s))
 		stack_poll();
-	there = __atomic_load_n(&s->count, __ATOMIC_RELAXED);
+	there = relaxed_get(s->count);
 	if (there && there < max)
 		max = there;
-	if (!sock_readable(s) || clock_ticks() >= s->shadow_due || (flags & MSG_PEEK) ||
+	if (!sock_readable(s) || shadow_is_due(s) || (flags & MSG_PEEK) ||
 	    !plain_messages(vec, max))
 		return 0;
 	return copy_chain(s, queue_take(s, max), vec, flags, err);
@@ -446,10 +465,9 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			uint64_t deadline)
 {
 	unsigned done = 0;
-	int err = s->deferred_error, got;
+	int err = deferred_error(s), got;
 	ssize_t r;
 
-	s->deferred_error = 0;
 	if (err)
 		return err;
 	while (done < n) {
@@ -460,7 +478,7 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			break;
 		/* What is there was taken, and the shadow has been looked at lately: no system call to hear "nothing". */
 		if (!got && done && (flags & (MSG_DONTWAIT | MSG_PEEK)) == MSG_DONTWAIT &&
-		    !sock_readable(s) && clock_ticks() < s->shadow_due)
+		    !sock_readable(s) && !shadow_is_due(s))
 			break;
 		if (!got) {
 			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);
@@ -478,7 +496,7 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			break;
 	}
 	if (done && err && err != -EAGAIN && err != -EINTR && err != -ERESTART)
-		s->deferred_error = err;
+		relaxed_set(s->deferred_error, err);
 	return done ? (int)done : err;
 }
 
@@ -535,17 +553,19 @@ int sock_next_length(struct sock *s, int fd)
 /* The first call switches stamps on and says "now", as the kernel's does (net/core/sock.c sock_gettstamp()). */
 uint64_t sock_last_stamp(struct sock *s, int fd)
 {
+	uint64_t stamp = relaxed_get(s->last_stamp);
 	struct timespec now;
 
-	if (!s->last_stamp)
+	if (!stamp)
 		return 0;
-	if (!s->stamp_enabled) {
-		s->stamp_enabled = true;
+	if (!relaxed_get(s->stamp_enabled)) {
+		relaxed_set(s->stamp_enabled, true);
 		sock_sync(s, fd, SOL_SOCKET, SO_TIMESTAMP);
 	}
-	if (s->last_stamp == 1) {
+	if (stamp == 1) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		s->last_stamp = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+		stamp = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+		relaxed_set(s->last_stamp, stamp);
 	}
-	return s->last_stamp;
+	return stamp;
 }

@@ -26,7 +26,7 @@ static void refuse_member(int fd, struct file *f)
 
 	(void)fd;
 	if (is_of_group(f) && s->reuseport &&
-	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+	    sock_may_be_steered(s))
 		sock_refuse_option(s, group->group_option);
 }
 

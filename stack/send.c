@@ -46,29 +46,30 @@ static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, 
 			      enum stats_counter why)
 {
 	ssize_t r = kernel_sendmsg(fd, msg, flags);
+	struct stats_socket *shown = sock_stats(s);
 
 	if (r < 0)
 		return r;
-	s->corked = flags & MSG_MORE;
+	relaxed_set(s->corked, (flags & MSG_MORE) != 0);
 	stats_add(why, 1);
 	stats_add(STAT_tx_shadow, 1);
-	if (s->stats) {
-		s->stats->tx_shadow++;
-		s->stats->tx_shadow_bytes += (uint64_t)r;
+	if (shown) {
+		relaxed_add(shown->tx_shadow, 1);
+		relaxed_add(shown->tx_shadow_bytes, (uint64_t)r);
 	}
 	return r;
 }
 
 /* An ICMP error that the shadow got is this call's error, as in the kernel; looked for every 50 us. */
-static int pending_error(struct sock *s, int fd)
+static inline __attribute__((always_inline)) int pending_error(struct sock *s, int fd)
 {
 	uint64_t now = clock_ticks();
 	int err = 0;
 	socklen_t len = sizeof(err);
 
-	if (!s->errors_due || now < s->error_due)
+	if (!relaxed_get(s->errors_due) || now < relaxed_get(s->error_due))
 		return 0;
-	s->error_due = now + WAIT_KERNEL_US * clock_ticks_per_us;
+	relaxed_set(s->error_due, now + WAIT_KERNEL_US * clock_ticks_per_us);
 	if (kernel_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		return 0;
 	if (err == EMSGSIZE)
@@ -96,13 +97,13 @@ static bool total_length(const struct msghdr *msg, uint32_t *total)
 static bool destination(const struct sock *s, const struct msghdr *msg, struct route *r)
 {
 	if (!msg->msg_name) {
-		r->d.destination = s->remote;
-		r->d.destination_port = s->remote_port;
-		return s->connected;
+		r->d.destination = ipaddr_read(&s->remote);
+		r->d.destination_port = relaxed_get(s->remote_port);
+		return relaxed_get(s->connected);
 	}
 	return usermem_readable(msg->msg_name, msg->msg_namelen) && msg->msg_namelen >= 16 &&
 	       msg->msg_namelen <= sizeof(struct sockaddr_storage) &&
-	       sockname_parse(s->family, msg->msg_name, msg->msg_namelen, &r->d.destination,
+	       sockname_parse(relaxed_get(s->family), msg->msg_name, msg->msg_namelen, &r->d.destination,
 			      &r->d.destination_port, &r->more.oif);
 }
 
@@ -112,14 +113,15 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
  */
 static bool may_drive(const struct sock *s)
 {
-	return __builtin_expect(stack.owner, 1) || (!s->shared && stack_claim_to_send());
+	return __builtin_expect(relaxed_get(stack.owner), 1) || (!relaxed_get(s->shared) && stack_claim_to_send());
 }
 
 /* Which sockets set DF: net/ipv4/ip_output.c __ip_make_skb(). */
 static bool sets_df(const struct sock *s)
 {
-	return s->pmtudisc == IP_PMTUDISC_WANT || s->pmtudisc == IP_PMTUDISC_DO ||
-	       s->pmtudisc == IP_PMTUDISC_PROBE;
+	uint8_t how = relaxed_get(s->pmtudisc);
+
+	return how == IP_PMTUDISC_WANT || how == IP_PMTUDISC_DO || how == IP_PMTUDISC_PROBE;
 }
 
 /*
@@ -128,36 +130,38 @@ static bool sets_df(const struct sock *s)
  */
 static bool is_numbered(const struct sock *s)
 {
-	return s->connected ||
-	       (s->pmtudisc != IP_PMTUDISC_DO && s->pmtudisc != IP_PMTUDISC_PROBE);
+	uint8_t how = relaxed_get(s->pmtudisc);
+
+	return relaxed_get(s->connected) || (how != IP_PMTUDISC_DO && how != IP_PMTUDISC_PROBE);
 }
 
 /* Fills in what the packet looks like. False: not for the fast path. */
 static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct route *r)
 {
+	int family = relaxed_get(s->family), bound_if = relaxed_get(s->bound_if);
 	bool v4;
 
-	if ((flags & ~KNOWN_FLAGS) || !s->tx_plain || s->tx_sticky || s->corked || !may_drive(s) ||
-	    !total_length(msg, &r->d.len) || !destination(s, msg, r))
+	if ((flags & ~KNOWN_FLAGS) || !relaxed_get(s->tx_plain) || relaxed_get(s->tx_sticky) ||
+	    relaxed_get(s->corked) || !may_drive(s) || !total_length(msg, &r->d.len) || !destination(s, msg, r))
 		return false;
 	v4 = ipaddr_is_v4(&r->d.destination);
-	r->d.source = s->local;
-	r->d.source_port = s->local_port;
-	r->d.ttl = v4 ? s->ttl : s->hops;
-	r->d.tos = v4 ? s->tos : s->tclass;
+	r->d.source = ipaddr_read(&s->local);
+	r->d.source_port = relaxed_get(s->local_port);
+	r->d.ttl = v4 ? relaxed_get(s->ttl) : relaxed_get(s->hops);
+	r->d.tos = v4 ? relaxed_get(s->tos) : relaxed_get(s->tclass);
 	r->d.dont_fragment = sets_df(s);
 	r->d.numbered = is_numbered(s);
-	r->more.segment = s->segment;
+	r->more.segment = relaxed_get(s->segment);
 	r->d.iov = msg->msg_iov;
 	r->d.iovcnt = msg->msg_iovlen;
-	if (s->bound_if && !r->more.oif)
-		r->more.oif = (uint32_t)s->bound_if;
-	if (!v4 && s->family == AF_INET6 && ipaddr_is_v4(&s->local))
+	if (bound_if && !r->more.oif)
+		r->more.oif = (uint32_t)bound_if;
+	if (!v4 && family == AF_INET6 && ipaddr_is_v4(&r->d.source))
 		return false;
-	if (v4 && s->v6only)
+	if (v4 && relaxed_get(s->v6only))
 		return false;
 	return !msg->msg_controllen ||
-	       (msg->msg_control && sendcmsg_parse(msg, s->family, &r->d, &r->more));
+	       (msg->msg_control && sendcmsg_parse(msg, family, &r->d, &r->more));
 }
 
 static enum stats_counter reason(enum hostnet_verdict verdict)
@@ -174,7 +178,7 @@ static enum stats_counter reason(enum hostnet_verdict verdict)
 
 static bool cached(const struct sock *s, const struct route *r)
 {
-	return s->tx_generation == __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
+	return relaxed_get(s->tx_generation) == __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
 	       !r->more.oif && ipaddr_equal(&s->tx_to, &r->d.destination) &&
 	       ipaddr_equal(&s->tx_from, &r->d.source);
 }
@@ -202,7 +206,7 @@ static enum hostnet_verdict look_up(struct sock *s, struct route *r)
 			s->tx_verdict = (int)v;
 			s->tx_hop = r->hop;
 			s->tx_iface = r->iface;
-			s->tx_generation = generation;
+			relaxed_set(s->tx_generation, generation);
 		}
 	}
 	if (v == HOSTNET_OK && r->hop.confirm && clock_ns() >= s->confirm_due) {
@@ -218,7 +222,7 @@ static uint32_t group_scope(const struct sock *s, const struct msghdr *msg)
 {
 	const struct sockaddr_in6 *to = msg->msg_name;
 
-	return s->family == AF_INET6 && to && msg->msg_namelen >= sizeof(*to) ? to->sin6_scope_id : 0;
+	return relaxed_get(s->family) == AF_INET6 && to && msg->msg_namelen >= sizeof(*to) ? to->sin6_scope_id : 0;
 }
 
 /*
@@ -229,28 +233,30 @@ static __attribute__((noinline)) enum hostnet_verdict
 look_up_group(const struct sock *s, const struct msghdr *msg, struct route *r)
 {
 	bool v4 = ipaddr_is_v4(&r->d.destination);
+	int family = relaxed_get(s->family), mc_if = relaxed_get(s->mc_if);
+	uint8_t ttl = relaxed_get(s->mc_ttl);
 	unsigned scope = v4 ? 14 : r->d.destination.b[1] & 0xf;
 	enum hostnet_verdict v;
 	uint32_t given;
 
 	/* The other family's options would hold; the node's own scope; one that is not to leave the host. */
-	if (s->mc_loop || v4 != (s->family == AF_INET) || scope < 2 || !s->mc_ttl)
+	if (relaxed_get(s->mc_loop) || v4 != (family == AF_INET) || scope < 2 || !ttl)
 		return HOSTNET_LOCAL;
 	given = scope == 2 ? group_scope(s, msg) : 0;
 	if (!given)
-		given = (uint32_t)s->bound_if;
-	r->d.source = ipaddr_is_multicast(&s->local) ? s->mc_source : s->local;
-	if (ipaddr_is_any(&r->d.source))
-		r->d.source = s->mc_source;
-	r->d.ttl = s->mc_ttl;
+		given = (uint32_t)relaxed_get(s->bound_if);
+	r->d.source = ipaddr_read(&s->local);
+	if (ipaddr_is_multicast(&r->d.source) || ipaddr_is_any(&r->d.source))
+		r->d.source = ipaddr_read(&s->mc_source);
+	r->d.ttl = ttl;
 	r->more.oif = given;
 	if (msg->msg_control && msg->msg_controllen &&
-	    !sendcmsg_parse(msg, s->family, &r->d, &r->more))
+	    !sendcmsg_parse(msg, family, &r->d, &r->more))
 		return HOSTNET_ODD_ROUTE;
 	if (!r->d.ttl || (given && r->more.oif != given))
 		return HOSTNET_ODD_ROUTE;
 	if (!r->more.oif)
-		r->more.oif = (uint32_t)s->mc_if;
+		r->more.oif = (uint32_t)mc_if;
 	if (!r->more.oif)
 		return HOSTNET_ODD_ROUTE;
 	v = hostnet_lookup_group(&r->d.destination, &r->d.source, (int)r->more.oif, &r->hop);
@@ -280,7 +286,7 @@ static __attribute__((noinline)) bool fits_in_segments(const struct sock *s, str
 		return true;
 	r->segments = (r->d.len + size - 1) / size;
 	/* ip_output.c __ip_make_skb() looks at the length of all of them together. */
-	if (s->pmtudisc == IP_PMTUDISC_WANT && r->d.len + headers > r->hop.mtu)
+	if (relaxed_get(s->pmtudisc) == IP_PMTUDISC_WANT && r->d.len + headers > r->hop.mtu)
 		r->d.dont_fragment = false;
 	return true;
 }
@@ -290,7 +296,7 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 				 struct route *r)
 {
 	enum hostnet_verdict v;
-	uint32_t headers;
+	uint32_t headers, mtu;
 	bool v4;
 
 	memset(r, 0, offsetof(struct route, hop));
@@ -305,14 +311,15 @@ static enum stats_counter decide(struct sock *s, const struct msghdr *msg, int f
 		v = look_up_group(s, msg, r);
 	if (v != HOSTNET_OK)
 		return reason(v);
-	if (!r->iface || r->iface->dead || !r->iface->engines ||
+	if (!r->iface || relaxed_get(r->iface->dead) || !r->iface->engines ||
 	    (r->iface->nic->flags & NIC_F_RX_ONLY))
 		return STAT_tx_no_route;
 	if (r->confirm)
 		return STAT_tx_no_neighbour;
 	v4 = ipaddr_is_v4(&r->d.destination);
 	headers = v4 ? 28 : 48;
-	if (__builtin_expect(s->fragment_mtu && !v4 && r->d.len + headers > s->fragment_mtu, 0))
+	mtu = relaxed_get(s->fragment_mtu);
+	if (__builtin_expect(mtu && !v4 && r->d.len + headers > mtu, 0))
 		return STAT_tx_too_big;
 	if (__builtin_expect(r->more.segment, 0)
 		    ? !fits_in_segments(s, r, headers)
@@ -394,14 +401,14 @@ static void kick(struct engine *e)
 		;
 }
 
-static void count_fast(struct sock *s, const struct route *r)
+static inline __attribute__((always_inline)) void count_fast(struct sock *s, const struct route *r)
 {
 	uint32_t datagrams = r->segments + !r->segments;
 
-	s->stats->tx_fast += datagrams;
-	s->stats->tx_fast_bytes += r->d.len;
-	stats->counters[STAT_tx_fast] += datagrams;
-	if (__builtin_expect(s->write_edges, 0))
+	relaxed_add(s->stats->tx_fast, datagrams);
+	relaxed_add(s->stats->tx_fast_bytes, r->d.len);
+	stats_add(STAT_tx_fast, datagrams);
+	if (__builtin_expect(relaxed_get(s->write_edges), 0))
 		epoll_sent(s);
 }
 

@@ -41,13 +41,18 @@ void sock_created(int fd, int domain, int type, int protocol)
 		return;
 	/* Not the reference count: a stale pointer's holder may still be looking at it. */
 	memset((char *)s + offsetof(struct sock, slots), 0, sizeof(*s) - offsetof(struct sock, slots));
-	s->kind = FILE_SOCK;
+	relaxed_set(s->kind, FILE_SOCK);
 	s->family = (uint8_t)domain;
 	s->fd = fd;
 	s->tail = &s->head;
 	LIST_INIT(&s->items);
 	if (!fdtable_set(fd, (struct file *)s))
 		slab_put(&slab, s);
+}
+
+static bool wants_stamps(const struct sock *s)
+{
+	return s->want & WANT_ANY_STAMP;
 }
 
 static void unsteer_address(struct sock *s)
@@ -63,10 +68,10 @@ static void unsteer(struct sock *s)
 	unsteer_address(s);
 	groups_unsteer(s);
 	if (s->state == SOCK_ACTIVE) {
-		stack.steered--;
-		stack.stamp_wanted -= (s->want & WANT_ANY_STAMP) != 0;
+		relaxed_add(stack.steered, -1u);
+		relaxed_add(stack.stamp_wanted, -(unsigned)wants_stamps(s));
 	} else if (s->state == SOCK_PREPARED) {
-		stack.prepared--;
+		relaxed_add(stack.prepared, -1u);
 	}
 }
 
@@ -79,9 +84,9 @@ static void set_state(struct sock *s, enum sock_state state)
 		[SOCK_KERNEL] = STATS_SOCKET_KERNEL,
 	};
 
-	s->state = state;
+	relaxed_set(s->state, state);
 	if (s->stats)
-		s->stats->state = shown[state];
+		relaxed_set(s->stats->state, shown[state]);
 	epoll_sock_changed(s);
 }
 
@@ -110,14 +115,14 @@ static void bury(struct sock *s)
 {
 	unsteer(s);
 	unlink_sock(s);
-	s->state = SOCK_IDLE;
-	if (s->stats && !stack.borrowed)
-		stats_socket_put(s->stats);
+	relaxed_set(s->state, SOCK_IDLE);
 }
 
 void sock_closed(struct sock *s)
 {
-	if (!s->stats)
+	/* Pairs with the one in prepare(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!sock_stats(s))
 		return;
 	if (lock_acquire(&stack.lock)) {
 		bury(s);
@@ -136,7 +141,7 @@ void sock_reap(void)
 {
 	struct sock *s, *next;
 
-	if (!graveyard)
+	if (!relaxed_get(graveyard))
 		return;
 	for (s = __atomic_exchange_n(&graveyard, NULL, __ATOMIC_ACQUIRE); s; s = next) {
 		next = s->free_link;
@@ -150,7 +155,10 @@ void sock_destroy(struct sock *s)
 	epoll_sock_gone(s);
 	queue_flush(s);
 	groups_free(s);
-	s->kind = 0;
+	/* Not before: calls in progress count. The counters of a borrowed page are the parent's. */
+	if (s->stats && !relaxed_get(stack.borrowed))
+		stats_socket_put(s->stats);
+	relaxed_set(s->kind, 0);
 	slab_put(&slab, s);
 }
 
@@ -158,7 +166,7 @@ void sock_destroy(struct sock *s)
 static void show_addresses(struct sock *s)
 {
 	if (!s->stats)
-		s->stats = stats_socket_get();
+		__atomic_store_n(&s->stats, stats_socket_get(), __ATOMIC_RELEASE);
 	s->stats->fd = s->fd;
 	s->stats->family = s->family;
 	s->stats->local = s->local;
@@ -191,15 +199,15 @@ void sock_refuse(struct sock *s, const char *format, ...)
 	va_end(ap);
 	if (!lock_acquire(&stack.lock))
 		return;
-	if (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE)
+	if (sock_may_be_steered(s))
 		refuse(s, why);
 	lock_release(&stack.lock);
 }
 
 void sock_forsake(struct sock *s, const char *why)
 {
-	s->forsaken = why;
-	if (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE)
+	relaxed_set(s->forsaken, why);
+	if (!sock_may_be_steered(s))
 		return;
 	stack_poll(); /* what has arrived by now would have been the shadow's */
 	sock_refuse(s, "%s", why);
@@ -237,28 +245,17 @@ static const char *joining_option(const struct sock *s, int fd)
 	return NULL;
 }
 
-static struct nic_flow rule_of(const struct sock *s)
+static void read_flags(struct sock *s, int fd)
 {
-	struct nic_flow rule = { .local = s->local,
-				 .remote = s->remote,
-				 .local_port = s->local_port,
-				 .remote_port = s->remote_port };
-
-	/* Only then may another process have a socket that a datagram of this rule is meant for. */
-	if (s->reuseaddr || s->reuseport || s->bound_if)
-		rule.flags = NIC_FLOW_SHARED;
-	if (s->bound_if)
-		rule.flags |= NIC_FLOW_DEVICE;
-	if (ipaddr_is_any(&s->local))
-		rule.families = s->family == AF_INET ? NIC_FLOW_V4
-				: s->v6only	     ? NIC_FLOW_V6
-						     : NIC_FLOW_V4 | NIC_FLOW_V6;
-	return rule;
+	relaxed_set(s->nonblock, (kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
 }
 
 void sock_sync_flags(struct sock *s, int fd)
 {
-	s->nonblock = kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+	if (!sock_stats(s) || !lock_acquire(&stack.lock))
+		return;
+	read_flags(s, fd);
+	lock_release(&stack.lock);
 }
 
 /* Opens what it needs; 0, or -errno after refuse(). */
@@ -274,7 +271,14 @@ static int prepare(struct sock *s, int fd)
 		return -ENOTSUP;
 	}
 	show_addresses(s);
-	sock_sync_flags(s, fd);
+	/*
+	 * Other threads may be closing it, or setting options. Pairs with the one in sock_closed() and with their system
+	 * calls: either they see that it is chosen, and wait for the lock, or what they did is seen here.
+	 */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!relaxed_get(s->slots))
+		return 0;
+	read_flags(s, fd);
 	option = sockopt_read(s, fd, SOCKOPT_ALL, 0);
 	if (!option)
 		option = sock_hidden_option(s, fd);
@@ -300,7 +304,7 @@ static int prepare(struct sock *s, int fd)
 	groups_read(s, fd);
 	hostfilter_warn();
 	link_sock(s);
-	stack.prepared++;
+	relaxed_add(stack.prepared, 1);
 	set_state(s, SOCK_PREPARED);
 	return 0;
 }
@@ -315,7 +319,7 @@ static bool hears_groups_only(const struct sock *s)
 static void resteer(struct sock *s)
 {
 	char why[NIC_WHY_LEN];
-	struct nic_flow rule = rule_of(s);
+	struct nic_flow rule = flow_rule(s);
 	struct flow *f;
 
 	groups_steer(s);
@@ -342,7 +346,7 @@ static void follow_address(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind != FILE_SOCK || (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE) ||
+	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
 	    !ipaddr_equal(&s->local, address) || s->address_gone == !address_came)
 		return;
 	s->address_gone = !address_came;
@@ -359,18 +363,12 @@ void sock_follow_address(const struct ipaddr *addr, bool on)
 	fdtable_each(follow_address);
 }
 
-static const char *device_name(unsigned i)
-{
-	return stack.iface[i]->nic->ifname;
-}
-
 void sock_yield(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind == FILE_SOCK && s->shared &&
-	    (s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE))
+	if (f->kind == FILE_SOCK && s->shared && sock_may_be_steered(s))
 		refuse(s, SHARED);
 }
 
@@ -379,7 +377,7 @@ void sock_rest(struct sock *s)
 	if (s->state != SOCK_ACTIVE)
 		return;
 	unsteer(s);
-	stack.prepared++;
+	relaxed_add(stack.prepared, 1);
 	set_state(s, SOCK_PREPARED);
 }
 
@@ -391,7 +389,7 @@ static void announce(const struct sock *s)
 		if (s->ifaces & (1u << i))
 			log_info("%s is accelerated on %s (%s)",
 				 sockname_text(local, &s->local, s->local_port, s->family),
-				 device_name(i), stack.iface[i]->nic->mode);
+				 stack.iface[i]->nic->ifname, stack.iface[i]->nic->mode);
 }
 
 void sock_activate_slow(struct sock *s)
@@ -409,14 +407,14 @@ void sock_activate_slow(struct sock *s)
 		}
 	}
 	if (s->state == SOCK_PREPARED) {
-		stack.prepared--;
-		stack.steered++;
-		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
+		relaxed_add(stack.prepared, -1u);
+		relaxed_add(stack.steered, 1);
+		relaxed_add(stack.stamp_wanted, wants_stamps(s));
 		set_state(s, SOCK_ACTIVE);
 		if (family_sharing) {
 			stack_renew_lease(clock_ns() + STACK_LEASE_NS);
 		} else {
-			stack.tick_due = 0; /* the first lease, at once */
+			relaxed_set(stack.tick_due, 0); /* the first lease, at once */
 			announce(s);
 		}
 	}
@@ -434,14 +432,14 @@ static void move(struct sock *s, const struct sockname *now)
 		return;
 	if (linked)
 		demux_remove(s);
-	s->local = now->local;
-	s->local_port = now->local_port;
-	s->remote = now->remote;
-	s->remote_port = now->remote_port;
-	s->connected = now->connected;
+	ipaddr_write(&s->local, &now->local);
+	relaxed_set(s->local_port, now->local_port);
+	ipaddr_write(&s->remote, &now->remote);
+	relaxed_set(s->remote_port, now->remote_port);
+	relaxed_set(s->connected, now->connected);
 	s->address_gone = false;
-	s->errors_due = s->errors_due || now->connected;
-	s->tx_generation = 0;
+	relaxed_set(s->errors_due, s->errors_due || now->connected);
+	relaxed_set(s->tx_generation, 0);
 	if (linked && now->local_port)
 		demux_add(s);
 	if (linked)
@@ -462,8 +460,29 @@ static void reroute(struct sock *s)
 
 static bool moved(const struct sock *s, const struct sockname *now)
 {
-	return !ipaddr_equal(&s->local, &now->local) || !ipaddr_equal(&s->remote, &now->remote) ||
-	       s->local_port != now->local_port || s->remote_port != now->remote_port;
+	struct ipaddr local = ipaddr_read(&s->local), remote = ipaddr_read(&s->remote);
+
+	return !ipaddr_equal(&local, &now->local) || !ipaddr_equal(&remote, &now->remote) ||
+	       relaxed_get(s->local_port) != now->local_port ||
+	       relaxed_get(s->remote_port) != now->remote_port;
+}
+
+static int follow_names(struct sock *s, int fd, const struct sockname *now)
+{
+	move(s, now);
+	if (s->stats)
+		show_addresses(s);
+	if (s->state == SOCK_IDLE && now->local_port &&
+	    config_chosen(&now->local, ntohs(now->local_port)))
+		return prepare(s, fd);
+	if (s->state == SOCK_ACTIVE && now->local_port) {
+		reroute(s);
+	} else if (!now->local_port && s->state != SOCK_IDLE) {
+		/* Disconnected and unbound (connect(AF_UNSPEC) on an implicitly bound one). */
+		unsteer(s);
+		set_state(s, SOCK_IDLE);
+	}
+	return 0;
 }
 
 int sock_bound(struct sock *s, int fd)
@@ -473,19 +492,9 @@ int sock_bound(struct sock *s, int fd)
 
 	if (sockname_read(fd, &now) < 0 || !moved(s, &now) || !lock_acquire(&stack.lock))
 		return 0;
-	move(s, &now);
-	if (s->stats)
-		show_addresses(s);
-	if (s->state == SOCK_IDLE && now.local_port &&
-	    config_chosen(&now.local, ntohs(now.local_port))) {
-		err = prepare(s, fd);
-	} else if (s->state == SOCK_ACTIVE && now.local_port) {
-		reroute(s);
-	} else if (!now.local_port && s->state != SOCK_IDLE) {
-		/* Disconnected and unbound (connect(AF_UNSPEC) on an implicitly bound one). */
-		unsteer(s);
-		set_state(s, SOCK_IDLE);
-	}
+	/* Another thread may have connected it elsewhere meanwhile, or closed the descriptor: the last name counts. */
+	if (fdtable_peek(fd) == (struct file *)s && sockname_read(fd, &now) == 0 && moved(s, &now))
+		err = follow_names(s, fd, &now);
 	lock_release(&stack.lock);
 	return config.strict ? err : 0;
 }
@@ -515,21 +524,26 @@ static void change_device(struct sock *s)
 /* IPV6_ADDRFORM: it is an IPv4 socket now, and so are its addresses. */
 static void change_family(struct sock *s)
 {
-	s->family = AF_INET;
+	bool exclusive = s->in_demux && stack_exclusive_begin();
+
+	relaxed_set(s->family, AF_INET);
+	if (exclusive)
+		stack_exclusive_end();
 	if (s->stats)
 		show_addresses(s);
 }
 
-void sock_sync(struct sock *s, int fd, int level, int name)
+/* stack.lock is held. */
+static void follow_option(struct sock *s, int fd, int level, int name)
 {
-	bool stamps = s->want & WANT_ANY_STAMP;
-	bool fast = s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE;
+	bool stamps = wants_stamps(s);
+	bool fast = sock_may_be_steered(s);
 	bool shared = s->reuseaddr || s->reuseport, grouped = s->reuseport;
 	bool other_family = level == SOL_IPV6 && name == IPV6_ADDRFORM;
 	int device = s->bound_if;
 	const char *option;
 
-	if ((!fast && !s->option_refused && !other_family) || !lock_acquire(&stack.lock))
+	if (!fast && !s->option_refused && !other_family)
 		return;
 	stack_drain();
 	if (other_family)
@@ -537,10 +551,8 @@ void sock_sync(struct sock *s, int fd, int level, int name)
 	option = sockopt_read(s, fd, other_family ? SOCKOPT_ALL : level, name);
 	if (!option && fast && level == IPPROTO_UDP && name == UDP_GRO)
 		option = joining_option(s, fd);
-	if (s->state == SOCK_ACTIVE) {
-		stack.stamp_wanted += (s->want & WANT_ANY_STAMP) != 0;
-		stack.stamp_wanted -= stamps;
-	}
+	if (s->state == SOCK_ACTIVE)
+		relaxed_add(stack.stamp_wanted, (unsigned)wants_stamps(s) - stamps);
 	if (!option && ((!fast && s->option_refused) || s->reuseport != grouped))
 		option = sock_hidden_option(s, fd);
 	if (fast && option)
@@ -551,5 +563,14 @@ void sock_sync(struct sock *s, int fd, int level, int name)
 		change_device(s);
 	else if (s->state == SOCK_ACTIVE && (s->reuseaddr || s->reuseport) != shared)
 		resteer(s);
+}
+
+void sock_sync(struct sock *s, int fd, int level, int name)
+{
+	bool other_family = level == SOL_IPV6 && name == IPV6_ADDRFORM;
+
+	if ((!sock_stats(s) && !other_family) || !lock_acquire(&stack.lock))
+		return;
+	follow_option(s, fd, level, name);
 	lock_release(&stack.lock);
 }

@@ -21,10 +21,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/single_threaded.h>
 #include <sys/socket.h>
 
 #include "base/ipaddr.h"
 #include "base/lock.h"
+#include "base/relaxed.h"
 #include "base/stats.h"
 #include "stack/dgram.h"
 #include "stack/hostnet.h"
@@ -138,7 +140,7 @@ struct sock {
 	LIST_HEAD(, epoll_item) items;
 	uint32_t ifaces;             /* bit mask of stack.iface[] that serve it */
 	struct flow *flow;           /* its steering rule, when active */
-	struct stats_socket *stats;
+	struct stats_socket *stats;  /* NULL until it turns out to be chosen (sock_stats()); its slot until it is gone */
 	void *free_link;
 };
 
@@ -199,20 +201,42 @@ void sock_activate_slow(struct sock *s);
 
 static inline void sock_activate(struct sock *s)
 {
-	if (__builtin_expect(s->state == SOCK_PREPARED, 0))
+	if (__builtin_expect(relaxed_get(s->state) == SOCK_PREPARED, 0))
 		sock_activate_slow(s);
+}
+
+/* NULL: it was never bound to a chosen port. */
+static inline struct stats_socket *sock_stats(const struct sock *s)
+{
+	return __atomic_load_n(&s->stats, __ATOMIC_ACQUIRE);
+}
+
+/* May datagrams for it come past the kernel? For callers without stack.lock it is a hint. */
+static inline bool sock_may_be_steered(const struct sock *s)
+{
+	uint8_t state = relaxed_get(s->state);
+
+	return state == SOCK_PREPARED || state == SOCK_ACTIVE;
 }
 
 /* May datagrams for it come past the kernel, or still be queued? Otherwise every call is the kernel's alone. */
 static inline bool sock_is_fast(const struct sock *s)
 {
-	return s->state == SOCK_PREPARED || s->state == SOCK_ACTIVE ||
-	       __builtin_expect(s->count != 0, 0);
+	return sock_may_be_steered(s) || __builtin_expect(relaxed_get(s->count) != 0, 0);
 }
 
 static inline bool sock_readable(const struct sock *s)
 {
 	return __atomic_load_n(&s->count, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* The program is told the number (SO_RXQ_OVFL): engines and readers that drop at the same time must not lose one. */
+static inline void sock_count_drop(struct sock *s)
+{
+	if (__libc_single_threaded)
+		s->dropped++;
+	else
+		__atomic_add_fetch(&s->dropped, 1, __ATOMIC_RELAXED);
 }
 
 /* queue.c. Address space for datagrams set aside, while system calls are allowed (R7). */

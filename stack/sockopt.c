@@ -18,6 +18,7 @@
 #include "base/rawcall.h"
 #include "stack/hwstamp.h"
 #include "stack/sock.h"
+#include "stack/stack.h"
 
 /* Names that Debian 12's headers lack or spell in conflict with each other. */
 #ifndef SO_RCVMARK
@@ -392,31 +393,49 @@ static const char *derive(struct sock *s)
 }
 
 /* Everything that options say. */
+#define COPY(field) relaxed_set(to->field, from->field)
+
 static void copy_options(struct sock *to, const struct sock *from)
 {
-	to->options = from->options;
-	to->want = from->want;
-	to->stamping_flags = from->stamping_flags;
-	to->tx_plain = from->tx_plain;
-	to->ttl = from->ttl;
-	to->tos = from->tos;
-	to->hops = from->hops;
-	to->tclass = from->tclass;
-	to->pmtudisc = from->pmtudisc;
-	to->segment = from->segment;
-	to->mc_loop = from->mc_loop;
-	to->mc_ttl = from->mc_ttl;
-	to->mc_if = from->mc_if;
-	to->mc_source = from->mc_source;
-	to->v6only = from->v6only;
-	to->reuseaddr = from->reuseaddr;
-	to->reuseport = from->reuseport;
-	to->timeout_ns = from->timeout_ns;
-	to->rcvbuf = from->rcvbuf;
-	to->bound_if = from->bound_if;
-	to->group_all4 = from->group_all4;
-	to->group_all6 = from->group_all6;
-	to->errors_due = from->errors_due;
+	COPY(options);
+	COPY(want);
+	COPY(stamping_flags);
+	COPY(tx_plain);
+	COPY(ttl);
+	COPY(tos);
+	COPY(hops);
+	COPY(tclass);
+	COPY(pmtudisc);
+	COPY(segment);
+	COPY(mc_loop);
+	COPY(mc_ttl);
+	COPY(mc_if);
+	ipaddr_write(&to->mc_source, &from->mc_source);
+	COPY(v6only);
+	COPY(reuseaddr);
+	COPY(reuseport);
+	COPY(timeout_ns);
+	COPY(rcvbuf);
+	COPY(bound_if);
+	COPY(group_all4);
+	COPY(group_all6);
+	COPY(errors_due);
+}
+
+/* What the demultiplexer goes by; readers of it hold an engine's lock. */
+static bool found_otherwise(const struct sock *a, const struct sock *b)
+{
+	return a->v6only != b->v6only || a->reuseport != b->reuseport || a->bound_if != b->bound_if ||
+	       a->group_all4 != b->group_all4 || a->group_all6 != b->group_all6;
+}
+
+static void store_options(struct sock *s, const struct sock *now)
+{
+	bool exclusive = s->in_demux && found_otherwise(s, now) && stack_exclusive_begin();
+
+	copy_options(s, now);
+	if (exclusive)
+		stack_exclusive_end();
 }
 
 /*
@@ -437,7 +456,7 @@ const char *sockopt_read(struct sock *s, int fd, int level, int name)
 	now.hidden_option = s->hidden_option;
 	read_options(&now, fd, level, name);
 	refused = derive(&now);
-	copy_options(s, &now);
+	store_options(s, &now);
 	return refused;
 }
 
@@ -453,7 +472,7 @@ static void note_socket(struct sock *s, int name, const void *value, socklen_t l
 	switch (name) {
 	case SO_RCVTIMEO:
 	case OPT_RCVTIMEO_NEW:
-		s->timeout_zero = is_negative_time(value, len);
+		relaxed_set(s->timeout_zero, is_negative_time(value, len));
 		break;
 	case SO_INCOMING_CPU:
 		s->group_option = "SO_INCOMING_CPU";
@@ -471,15 +490,17 @@ static void note_socket(struct sock *s, int name, const void *value, socklen_t l
 
 static void note_ipv6(struct sock *s, int name, const void *value, socklen_t len)
 {
+	uint32_t mtu = 0;
+
 	switch (name) {
 	case IPV6_PKTINFO:
-		s->tx_sticky = true;
+		relaxed_set(s->tx_sticky, true);
 		break;
 	case IPV6_MTU:
-		s->fragment_mtu = 0;
 		/* The kernel takes no value for 0 here (net/ipv6/ipv6_sockglue.c do_ipv6_setsockopt()). */
-		if (value && len >= sizeof(s->fragment_mtu))
-			memcpy(&s->fragment_mtu, value, sizeof(s->fragment_mtu));
+		if (value && len >= sizeof(mtu))
+			memcpy(&mtu, value, sizeof(mtu));
+		relaxed_set(s->fragment_mtu, mtu);
 		break;
 	case IPV6_IPSEC_POLICY:
 	case IPV6_XFRM_POLICY:
@@ -494,6 +515,7 @@ static void note_ipv6(struct sock *s, int name, const void *value, socklen_t len
 static void note_ip(struct sock *s, int name, const void *value, socklen_t len)
 {
 	struct ip_mreqn m = { .imr_ifindex = 0 };
+	bool locked;
 
 	if (name == IP_IPSEC_POLICY || name == IP_XFRM_POLICY)
 		s->hidden_option = "an IPsec policy";
@@ -501,7 +523,11 @@ static void note_ip(struct sock *s, int name, const void *value, socklen_t len)
 		return;
 	if (len >= sizeof(m))
 		memcpy(&m, value, sizeof(m));
-	s->mc_if = m.imr_ifindex;
+	/* sockopt_read() of another thread reads this one, too, and stores it again. */
+	locked = lock_acquire(&stack.lock);
+	relaxed_set(s->mc_if, m.imr_ifindex);
+	if (locked)
+		lock_release(&stack.lock);
 }
 
 void sockopt_note(struct sock *s, int level, int name, const void *value, socklen_t len)
@@ -522,8 +548,8 @@ static void amend_meminfo(const struct sock *s, void *value, socklen_t len)
 	if (len > sizeof(info))
 		len = sizeof(info);
 	memcpy(info, value, len);
-	info[SK_MEMINFO_RMEM_ALLOC] += (uint32_t)__atomic_load_n(&s->charged, __ATOMIC_RELAXED);
-	info[SK_MEMINFO_DROPS] += s->dropped;
+	info[SK_MEMINFO_RMEM_ALLOC] += (uint32_t)relaxed_get(s->charged);
+	info[SK_MEMINFO_DROPS] += relaxed_get(s->dropped);
 	memcpy(value, info, len);
 }
 
@@ -535,7 +561,8 @@ static void amend_cpu(const struct sock *s, void *value, socklen_t len)
 {
 	uint32_t cpu;
 
-	if (s->state != SOCK_ACTIVE || !s->connected || !s->stats->rx_fast ||
+	if (relaxed_get(s->state) != SOCK_ACTIVE || !relaxed_get(s->connected) ||
+	    !relaxed_get(sock_stats(s)->rx_fast) ||
 	    rawcall6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) < 0)
 		return;
 	memcpy(value, &cpu, len < sizeof(cpu) ? len : sizeof(cpu));
@@ -543,7 +570,7 @@ static void amend_cpu(const struct sock *s, void *value, socklen_t len)
 
 void sockopt_amend(const struct sock *s, int name, void *value, socklen_t len)
 {
-	if (!s->stats)
+	if (!sock_stats(s))
 		return;
 	if (name == SO_MEMINFO)
 		amend_meminfo(s, value, len);

@@ -38,7 +38,7 @@ int stack_init(char why[NIC_WHY_LEN])
 {
 	int err;
 
-	if (stack.ready)
+	if (stack_is_ready())
 		return 0;
 	clock_init();
 	stats_init();
@@ -58,14 +58,16 @@ int stack_init(char why[NIC_WHY_LEN])
 	flow_reserve();
 	groups_reserve();
 	epoll_reserve();
-	stack.ready = true;
+	__atomic_store_n(&stack.ready, true, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void stack_renew_lease(uint64_t until)
 {
-	for (unsigned i = 0; i < stack.ifaces; i++)
-		if (!stack.iface[i]->dead && !stack.iface[i]->paused)
+	unsigned ifaces = __atomic_load_n(&stack.ifaces, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < ifaces; i++)
+		if (!relaxed_get(stack.iface[i]->dead) && !relaxed_get(stack.iface[i]->paused))
 			stack.iface[i]->nic->ops->set_lease(stack.iface[i]->nic, until);
 }
 
@@ -98,12 +100,12 @@ void stack_tick_slow(uint64_t now)
 {
 	static uint64_t publish_due;
 
-	stack.tick_due = now + STACK_TICK_US * clock_ticks_per_us;
-	if (!stack.ready || !stack.owner)
+	relaxed_set(stack.tick_due, now + STACK_TICK_US * clock_ticks_per_us);
+	if (!stack_is_ready() || !relaxed_get(stack.owner))
 		return;
 	family_listen();
 	/* The lease first, and without a lock: it is what keeps the traffic coming (R6). */
-	if (stack.steered)
+	if (relaxed_get(stack.steered))
 		stack_renew_lease(clock_ns() + STACK_LEASE_NS);
 	if (!lock_try(&stack.lock))
 		return;

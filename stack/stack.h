@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/relaxed.h"
 #include "nic/nic.h"
 #include "stack/engine.h"
 
@@ -22,7 +23,7 @@ struct iface {
 	struct nic *nic;
 	unsigned engines;
 	struct engine *engine[NIC_MAX_QUEUES];
-	bool dead;
+	bool dead;               /* read without the lock by senders and the tick, as ->paused */
 	bool port;               /* of a bridge, bond or VRF, when it was opened; it was named then */
 	bool paused;             /* it has become one: its frames are another interface's, or in another routing table */
 };
@@ -36,7 +37,7 @@ struct flow {
 
 struct stack {
 	struct lock lock;        /* opening interfaces, flows, demultiplexer writers */
-	bool ready;
+	bool ready;              /* stack_init() is done (stack_is_ready()); the lock's, but read without it, as all below */
 	unsigned ifaces;
 	struct iface *iface[STACK_MAX_IFACES];
 	unsigned engines;
@@ -44,14 +45,19 @@ struct stack {
 	unsigned prepared;       /* sockets that the next wait or receive activates */
 	unsigned steered;        /* active sockets */
 	unsigned stamp_wanted;   /* sockets that want receive timestamps */
-	uint64_t last_burst;     /* clock_ticks() when frames came last */
+	uint64_t last_burst;     /* clock_ticks() when frames came last, by any engine: whoever drained it writes this */
 	uint64_t last_gap;       /* and how long before that they had come */
-	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due */
+	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
 	bool owner;              /* this process drives the queues (R8) */
 	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
 extern struct stack stack;
+
+static inline bool stack_is_ready(void)
+{
+	return __atomic_load_n(&stack.ready, __ATOMIC_ACQUIRE);
+}
 
 /* Prepares clock, statistics and netlink; once. 0 or -errno, @why says what to do. */
 int stack_init(char why[NIC_WHY_LEN]);
@@ -80,6 +86,10 @@ int ifaces_reopen(char why[NIC_WHY_LEN]);
 /* The open interface with this index, or NULL. */
 struct iface *stack_iface(int ifindex);
 
+/* What is to be steered to @s by its addresses and options. */
+struct sock;
+struct nic_flow flow_rule(const struct sock *s);
+
 /* Installs @rule on the interfaces in @mask (or counts one more user). NULL: @why. flow_put() ends one use. */
 void flow_reserve(void);
 struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN]);
@@ -104,7 +114,7 @@ static inline uint64_t stack_tick(void)
 {
 	uint64_t now = clock_ticks();
 
-	if (__builtin_expect(now >= stack.tick_due, 0))
+	if (__builtin_expect(now >= relaxed_get(stack.tick_due), 0))
 		stack_tick_slow(now);
 	return now;
 }
@@ -112,7 +122,7 @@ static inline uint64_t stack_tick(void)
 /* The program has been told that a path is narrower than it was: let the next call know, too. */
 static inline void stack_path_changed(void)
 {
-	stack.tick_due = 0;
+	relaxed_set(stack.tick_due, 0);
 }
 
 /* Drains one burst of each engine that nobody else is draining. Returns how many frames came. */
@@ -149,13 +159,13 @@ void family_waited_slow(void);
 /* At the end of a receive on @s, of any other wait: what is to come is for those who are waiting. */
 static inline void family_received(struct sock *s)
 {
-	if (__builtin_expect(family_sharing, 0))
+	if (__builtin_expect(relaxed_get(family_sharing), 0))
 		family_received_slow(s);
 }
 
 static inline void family_waited(void)
 {
-	if (__builtin_expect(family_sharing, 0))
+	if (__builtin_expect(relaxed_get(family_sharing), 0))
 		family_waited_slow();
 }
 

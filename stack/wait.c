@@ -137,7 +137,7 @@ static void wake_matching(const struct sock *s, const struct epoll_set *set)
 		return;
 	/* Pairs with the one in sleep_once(): either we see the sleeper, or it sees what we queued. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&sleeping, __ATOMIC_RELAXED) || !lock_acquire(&sleepers_lock))
+	if (!relaxed_get(sleeping) || !lock_acquire(&sleepers_lock))
 		return;
 	LIST_FOREACH(w, &sleepers, link) {
 		bool many = !w->sock && !w->set;
@@ -184,7 +184,7 @@ static int add_engines(struct pollfd *fds, unsigned n)
 	for (unsigned i = 0; i < engines; i++) {
 		struct engine *e = stack.engine[i];
 
-		if (e->dead)
+		if (relaxed_get(e->dead))
 			continue;
 		if (arm(e))
 			return -1;
@@ -196,15 +196,17 @@ static int add_engines(struct pollfd *fds, unsigned n)
 /* A queue that reports an error instead of frames would turn every sleep into a busy loop. */
 static void bury_dead(const struct pollfd *fds, unsigned first, unsigned last)
 {
+	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
+
 	for (unsigned i = first; i < last; i++) {
 		if (!(fds[i].revents & (POLLERR | POLLNVAL | POLLHUP)))
 			continue;
-		for (unsigned k = 0; k < stack.engines; k++) {
+		for (unsigned k = 0; k < engines; k++) {
 			struct engine *e = stack.engine[k];
 
-			if (e->queue->fd != fds[i].fd || e->dead)
+			/* Several sleepers see it at once: one of them says so. */
+			if (e->queue->fd != fds[i].fd || __atomic_exchange_n(&e->dead, true, __ATOMIC_RELAXED))
 				continue;
-			e->dead = true;
 			log_warn("%s queue %u is gone (interface removed or reset): its traffic is on the "
 				 "kernel path now; restart the program to accelerate it again",
 				 e->queue->nic->ifname, e->queue->index);
@@ -372,14 +374,15 @@ static bool in_stream(const struct wait_target *t)
 {
 	uint64_t limit = STREAM_US * clock_ticks_per_us;
 
-	return stack.last_gap < limit && clock_ticks() - stack.last_burst < limit &&
-	       stack.steered && !t->kernel_only;
+	return relaxed_get(stack.last_gap) < limit &&
+	       clock_ticks() - relaxed_get(stack.last_burst) < limit && relaxed_get(stack.steered) &&
+	       !t->kernel_only;
 }
 
 /* What the kernel's own files have to say comes first: the program may have just made one of them ready. */
 static int linger(const struct wait_target *t, struct pollfd *fds, unsigned n, const sigset_t *mask)
 {
-	uint64_t end = stack.last_burst + STREAM_US * clock_ticks_per_us;
+	uint64_t end = relaxed_get(stack.last_burst) + STREAM_US * clock_ticks_per_us;
 	int r = t->mixed ? glance(fds, n, mask) : WAIT_TIMEOUT;
 
 	while (r == WAIT_TIMEOUT && clock_ticks() < end) {
@@ -405,7 +408,7 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 			return r;
 	}
 
-	if (config.spin_us && stack.steered && !t->kernel_only) {
+	if (config.spin_us && relaxed_get(stack.steered) && !t->kernel_only) {
 		r = spin_first(t, fds, n, deadline, mask);
 		if (r != WAIT_TIMEOUT)
 			return r;
