@@ -243,9 +243,9 @@ asan: ## unit and fuzz tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-asan SAN=address,undefined all tests
 	@KB_SAN_LIB=$$($(CC) -print-file-name=libasan.so) BUILD=build-asan V=$(V) tests/run unit fuzz
 
-tsan: ## unit tests under ThreadSanitizer
+tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
-	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=build-tsan V=$(V) tests/run unit
+	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=$(abspath build-tsan) V=$(V) tests/tsan.sh
 
 C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] \
 	tests/*/*.[ch])

@@ -167,6 +167,7 @@ static void masks(void)
 
 static void send_handler(int sig)
 {
+	int saved = errno;
 	char c[20];
 
 	(void)sig;
@@ -175,6 +176,7 @@ static void send_handler(int sig)
 		hits++;
 	if (recv(fd, c, sizeof(c), MSG_DONTWAIT) == -1 && errno == EAGAIN)
 		hits++;
+	errno = saved;
 }
 
 static void from_handler(void)

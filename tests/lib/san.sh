@@ -6,7 +6,7 @@
 # Queues live until the end of the process: what they hold is no leak. Programs look at the signal handlers that are
 # installed: none of a sanitizer's.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0}
+export TSAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0:${TSAN_OPTIONS:-}
 
 # The value of LD_PRELOAD for the library $1, into PRELOAD. AddressSanitizer's runtime insists on being the first.
 # ThreadSanitizer's has to come after the library: while a blocking call that it intercepts is under way it takes no

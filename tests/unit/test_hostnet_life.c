@@ -33,7 +33,7 @@ static void an_overrun_is_made_good(void **state)
 	run("ip route flush root 20.0.0.0/8 && ip addr add 10.0.3.1/24 dev v2");
 	run("ip route del 192.0.3.0/24");
 	catch_up();
-	for (int i = 0; i < 250 && (verdict("192.0.2.1", NULL, NULL) == HOSTNET_ODD_ROUTE ||
+	for (int i = 0; i < 500 && (verdict("192.0.2.1", NULL, NULL) == HOSTNET_ODD_ROUTE ||
 				    verdict("192.0.3.1", NULL, NULL) != HOSTNET_NO_ROUTE);
 	     i++)
 		usleep(20000);

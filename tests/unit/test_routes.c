@@ -329,7 +329,7 @@ static void a_hundred_thousand_routes(void **state)
 	}
 	took = clock_ns() - begun;
 	print_message("100000 routes added: %lu ns each\n", (unsigned long)(took / 100000));
-	assert_true(took < NSEC_PER_SEC);
+	assert_true(took < 4 * NSEC_PER_SEC); /* generous: sanitizers, busy machines */
 	begun = clock_ns();
 	for (uint32_t i = 0; i < 100000; i++) {
 		dst = ipaddr_from_v4(htonl(0x0a000007 + (i * 7919 % 100000 << 8)));
