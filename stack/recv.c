@@ -481,7 +481,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 		    !sock_readable(s) && !shadow_is_due(s))
 			break;
 		if (!got) {
-			r = sock_recvmsg(s, fd, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);
+			/* The element's first member, without a look at what may be no pointer at all. */
+			r = sock_recvmsg(s, fd, (struct msghdr *)(vec + done), flags & ~MSG_WAITFORONE);
 			if (r >= 0 && !usermem_writable_kept(&vec[done].msg_len, sizeof(int)))
 				r = -EFAULT;
 			if (r < 0) {
