@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "base/poison.h"
 #include "base/rawcall.h"
 
 #define CHUNK (256 * 1024)
@@ -19,6 +20,25 @@ static struct slab_free *link_of(const struct slab *s, void *object)
 static void *object_of(const struct slab *s, struct slab_free *link)
 {
 	return (char *)link - s->link;
+}
+
+/* From one object to the next. */
+static size_t stride(const struct slab *s)
+{
+	return s->size + POISON_GAP;
+}
+
+/* All but the link, and what may be looked at. */
+static void hide(const struct slab *s, char *object)
+{
+	poison(object + s->shown, s->size - s->shown);
+	unpoison(object + s->link, sizeof(struct slab_free));
+}
+
+static void *show(const struct slab *s, char *object)
+{
+	unpoison(object, s->size);
+	return object;
 }
 
 static struct slab *slabs;
@@ -41,9 +61,10 @@ void slab_forked(void)
 /* What is left of older fresh memory becomes ordinary free objects. */
 static void use_up_fresh(struct slab *s)
 {
-	for (; s->fresh_left; s->fresh_left--, s->fresh += s->size) {
+	for (; s->fresh_left; s->fresh_left--, s->fresh += stride(s)) {
 		struct slab_free *f = link_of(s, s->fresh);
 
+		hide(s, s->fresh);
 		f->next = s->free;
 		s->free = f;
 	}
@@ -51,7 +72,7 @@ static void use_up_fresh(struct slab *s)
 
 static void grow(struct slab *s, size_t bytes)
 {
-	size_t n = bytes / s->size;
+	size_t n = bytes / stride(s);
 	char *mem;
 
 	if (s->limit && s->total + n > s->limit)
@@ -65,6 +86,7 @@ static void grow(struct slab *s, size_t bytes)
 	if (s->total == 0)
 		enlist(s);
 	use_up_fresh(s);
+	poison(mem, bytes);
 	s->fresh = mem;
 	s->fresh_left = n;
 	s->total += n;
@@ -77,14 +99,14 @@ static void *take(struct slab *s)
 
 	if (f) {
 		s->free = f->next;
-		return object_of(s, f);
+		return show(s, object_of(s, f));
 	}
 	if (!s->fresh_left)
 		return NULL;
 	object = s->fresh;
-	s->fresh += s->size;
+	s->fresh += stride(s);
 	s->fresh_left--;
-	return object;
+	return show(s, object);
 }
 
 void *slab_get(struct slab *s)
@@ -94,7 +116,7 @@ void *slab_get(struct slab *s)
 	if (!lock_acquire(&s->lock))
 		return NULL;
 	if (!s->free && !s->fresh_left)
-		grow(s, s->size > CHUNK ? s->size : CHUNK);
+		grow(s, stride(s) > CHUNK ? stride(s) : CHUNK);
 	object = take(s);
 	s->in_use += object != NULL;
 	lock_release(&s->lock);
@@ -110,12 +132,13 @@ void slab_put(struct slab *s, void *object)
 	f->next = s->free;
 	s->free = f;
 	s->in_use--;
+	hide(s, object);
 	lock_release(&s->lock);
 }
 
 void slab_reserve(struct slab *s, size_t n)
 {
-	size_t bytes = (n * s->size + 4095) & ~(size_t)4095;
+	size_t bytes = (n * stride(s) + 4095) & ~(size_t)4095;
 
 	if (!lock_acquire(&s->lock))
 		return;

@@ -4,7 +4,7 @@
  *
  * The library must not call malloc() on its data path: the call may come from a signal handler, or from inside the program's own
  * allocator. Freed objects keep their type: a reader that raced with a free still looks at such an object, which
- * is what the lock-free look-up of the fd table relies on.
+ * is what the lock-free look-up of the fd table relies on (SLAB_SHOWN()).
  */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
@@ -20,6 +20,7 @@ struct slab_free {
 struct slab {
 	size_t size;             /* of an object; a multiple of 16 */
 	size_t link;             /* where in a free object the link lives */
+	size_t shown;            /* bytes at the beginning of a free object that may be read */
 	size_t limit;            /* objects at most, 0: no limit */
 	struct lock lock;
 	struct slab_free *free;  /* objects that were used before */
@@ -29,11 +30,15 @@ struct slab {
 	struct slab *next;       /* all slabs that own memory, for slab_forked() */
 };
 
-/* @link: offset of a pointer-sized field which may be overwritten while the object is free. */
-#define SLAB(type, link_field, max)                                                                \
+/*
+ * @link_field: a pointer-sized field which may be overwritten while the object is free. Nobody looks at a free object, or, with
+ * SLAB_SHOWN(), at its first @bytes only (a sanitizer watches over it).
+ */
+#define SLAB(type, link_field, max) SLAB_SHOWN(type, link_field, max, 0)
+#define SLAB_SHOWN(type, link_field, max, bytes)                                                   \
 	{                                                                                          \
 		.size = (sizeof(type) + 15) & ~(size_t)15, .link = offsetof(type, link_field),     \
-		.limit = (max)                                                                     \
+		.shown = (bytes), .limit = (max)                                                   \
 	}
 
 /* An object with old contents (zero the first time), or NULL: limit reached, no memory, or re-entered by a signal handler. */

@@ -62,9 +62,11 @@ void engine_close(struct engine *e)
 static void free_frames(struct engine *e, struct dgram *chain)
 {
 	uint8_t *data[RETURN_BATCH];
+	struct dgram *next;
 	unsigned n = 0;
 
-	for (; chain; chain = chain->next) {
+	for (; chain; chain = next) {
+		next = chain->next;
 		data[n++] = (uint8_t *)chain;
 		if (n == RETURN_BATCH) {
 			nic_free(e->queue, data, n);

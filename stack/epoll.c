@@ -14,8 +14,9 @@
 #include "stack/wait.h"
 
 struct lock epoll_membership;
-static struct slab set_slab = SLAB(struct epoll_set, free_link, 0);
-static struct slab item_slab = SLAB(struct epoll_item, of_set, 0);
+static struct slab set_slab = SLAB_SHOWN(struct epoll_set, free_link, 0, sizeof(struct file));
+/* Tags of members that are gone are still compared. */
+static struct slab item_slab = SLAB_SHOWN(struct epoll_item, of_set, 0, sizeof(struct epoll_item));
 
 void epoll_reserve(void)
 {

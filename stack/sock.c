@@ -25,7 +25,7 @@
 #include "stack/sockname.h"
 #include "stack/stack.h"
 
-static struct slab slab = SLAB(struct sock, free_link, 0);
+static struct slab slab = SLAB_SHOWN(struct sock, free_link, 0, sizeof(struct file));
 
 void sock_created(int fd, int domain, int type, int protocol)
 {

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/poison.h"
 #include "base/rawcall.h"
 
 #ifndef XDP_MAX_TX_SKB_BUDGET
@@ -183,6 +184,7 @@ int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct n
 	rawcall6(SYS_fcntl, x->q.fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
 	if (x->tx_size)
 		raise_limits(x);
+	poison(x->umem, (size_t)x->frames * x->q.frame_size);
 	x->nic_wants = x->fill.size / 2;
 	xdp_refill(x);
 	*out = x;
@@ -195,5 +197,6 @@ void xdp_queue_close(struct xdp_queue *x)
 		xsk_socket__delete(x->xsk);
 	if (x->xsk_umem)
 		xsk_umem__delete(x->xsk_umem);
+	unpoison(x->umem, x->map_len);
 	munmap(x->umem, x->map_len);
 }

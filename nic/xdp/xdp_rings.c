@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/poison.h"
 #include "base/rawcall.h"
 #include "nic/xdp/xdp.h"
 
@@ -25,6 +26,18 @@ static inline uint32_t frame_start(const struct xdp_queue *x, uint64_t offset)
 static inline bool ring_has_entries(const struct xsk_ring_prod *ring)
 {
 	return ring->cached_prod != __atomic_load_n(ring->consumer, __ATOMIC_RELAXED);
+}
+
+/* For a sanitizer: what is the stack's of a received frame, and that a frame is not the stack's any more. */
+static inline void frame_show(const struct xdp_queue *x, const struct nic_frame *f)
+{
+	unpoison(nic_frame_base(&x->q, f->data), NIC_FRAME_PRIV);
+	unpoison(f->data, f->len);
+}
+
+static inline void frame_hide(const struct xdp_queue *x, const uint8_t *data)
+{
+	poison(x->umem + frame_start(x, (uint64_t)(data - x->umem)), x->q.frame_size);
 }
 
 /* Wakes the driver that ran out of frames; needed in zero-copy mode only. */
@@ -75,6 +88,7 @@ unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned ma
 		frames[i].data = x->umem + desc->addr;
 		frames[i].len = desc->len;
 		frames[i].flags = 0;
+		frame_show(x, &frames[i]);
 		bytes += desc->len;
 	}
 	xsk_ring_cons__release(&x->rx, n);
@@ -93,8 +107,10 @@ void xdp_free(struct nic_queue *q, uint8_t *const *data, unsigned n)
 	/* A frame given back twice must not push the stack over its end. */
 	if (unlikely(n > x->frames - x->pool_count))
 		n = x->frames - x->pool_count;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		top[i] = frame_start(x, (uint64_t)(data[i] - x->umem));
+		frame_hide(x, data[i]);
+	}
 	x->pool_count += n;
 }
 
@@ -133,8 +149,10 @@ unsigned xdp_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n)
 		n = tx_spare(x);
 	}
 	top = x->pool + x->pool_count;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		base[i] = x->umem + *--top;
+		unpoison(base[i], x->q.frame_size);
+	}
 	x->pool_count -= n;
 	return n;
 }
@@ -167,6 +185,7 @@ unsigned xdp_tx_burst(struct nic_queue *q, const struct nic_frame *frames, unsig
 		desc->addr = (uint64_t)(frames[i].data - x->umem);
 		desc->len = frames[i].len;
 		desc->options = 0;
+		frame_hide(x, frames[i].data);
 		bytes += frames[i].len;
 	}
 	xsk_ring_prod__submit(&x->tx, n);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/poison.h"
 #include "base/slab.h"
 
 struct object {
@@ -34,13 +35,13 @@ static void sizes(void **state)
 	a = (uintptr_t)slab_get(&s);
 	b = (uintptr_t)slab_get(&s);
 	assert_int_equal(a % 16, 0);
-	assert_int_equal(b, a + s.size); /* in address order */
+	assert_int_equal(b, a + s.size + POISON_GAP); /* in address order */
 	assert_int_equal(s.in_use, 2);
 }
 
 static void contents_stay(void **state)
 {
-	static struct slab s = SLAB(struct object, link, 0);
+	static struct slab s = SLAB_SHOWN(struct object, link, 0, sizeof(struct object));
 	static const uint8_t zero[sizeof(struct object)];
 	struct object *o = slab_get(&s), *again;
 
