@@ -5,7 +5,8 @@
 # without tests/run. `. "$(dirname "$0")/../lib/test.sh"`; see tests/run for the protocol.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
+# The system's own programs, not the wrappers that somebody has in front of them.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C
 BUILD=${BUILD:-build}
 [[ $BUILD = /* ]] || BUILD=$top/$BUILD
 KB_PREFIX=${KB_PREFIX:-kb$$-}
