@@ -162,11 +162,11 @@ $(BUILD)/obj/%.skel.h: $(BUILD)/obj/%.bpf.o
 # --- linking ---------------------------------------------------------------------------------------------------
 
 # The exported names are those of base/calls.def; `name;` of each is cut out by the preprocessor.
+call_names = printf '\#define CALL(r, n, p) n;\n\#define ALIAS(n) n;\n\#include "base/calls.def"\n' | $(CC) -E -P -I. -x c -
+
 $(BUILD)/exports.map: base/calls.def
 	@mkdir -p $(@D)
-	$Q{ echo '{ global:'; \
-		printf '#define CALL(r, n, p) n;\n#define ALIAS(n) n;\n#include "base/calls.def"\n' | \
-		$(CC) -E -P -I. -x c -; echo 'local: *; };'; } >$@
+	$Q{ echo '{ global:'; $(call_names); echo 'local: *; };'; } >$@
 
 $(BUILD)/plugin.map:
 	@mkdir -p $(@D)
@@ -239,9 +239,21 @@ bench: all $(call test_bin,bench) ## measure against the kernel's own path and b
 	@$(LAB) tests/bench/run.sh
 
 # Everything again under a sanitizer, in a directory of its own.
-asan: ## unit and fuzz tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-asan SAN=address,undefined all tests
-	@KB_SAN_LIB=$$($(CC) -print-file-name=libasan.so) BUILD=build-asan V=$(V) tests/run unit fuzz
+ASAN_TESTS ?= unit fuzz conform netns apps
+
+asan: ## all tests under AddressSanitizer and UBSan (ASAN_TESTS: groups or files)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-asan SAN=address,undefined all tests build-asan/asan-runtime.so
+	@KB_SAN_LIB=$(CURDIR)/build-asan/asan-runtime.so KB_TOTAL=7200 KB_JOBS=$${KB_JOBS:-3} BUILD=build-asan V=$(V) \
+		tests/run $(ASAN_TESTS)
+
+# What is preloaded together with the library: the compiler's runtime but for its own wrappers of the calls that the library
+# intercepts. They would come first, and look at the program's pointers where the kernel is to judge them.
+$(BUILD)/asan-runtime.so: base/calls.def
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$Q{ echo '{ global: *; local:'; $(call_names); echo '};'; } >$(BUILD)/asan-runtime.map
+	$Q$(CC) -shared -o $@ -Wl,-soname,libasan.so.8 -Wl,--version-script=$(BUILD)/asan-runtime.map -Wl,--whole-archive \
+		$$($(CC) -print-file-name=libasan.a) -Wl,--no-whole-archive -Wl,--as-needed -lstdc++ -lm
 
 tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests

@@ -39,6 +39,14 @@ equal "a bad exit status after good cases" "1 1 passed, 1 failed, 0 skipped" "$s
 run -j 2 passes.sh fails.sh passes.sh
 equal "two at a time" "1 2 passed, 1 failed, 0 skipped" "$status $last"
 
+# What a program in the background wrote, the script itself saw nothing of it.
+printf 'echo "ok one"\necho "SUMMARY: AddressSanitizer: use-after-poison" >"$KB_SAN_LOG/report.7"\n' >reports.sh
+KB_SAN_LIB=none run reports.sh
+equal "a sanitizer's report" "1 1 passed, 1 failed, 0 skipped" "$status $last"
+check "a sanitizer's report is shown" grep -q '^FAILED .*reports.sh: sanitizer: SUMMARY: Addr.*use-after-poison$' out
+KB_SAN_LIB=none run passes.sh
+equal "no report of a sanitizer" "0 1 passed, 0 failed, 0 skipped" "$status $last"
+
 run hangs.sh
 equal "a hanging test" "1 0 passed, 1 failed, 0 skipped" "$status $last"
 check "a hanging test is named" grep -q '^HUNG .*hangs.sh' out

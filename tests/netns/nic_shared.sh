@@ -11,6 +11,7 @@ helper=$BUILD/tests/netns/nic_shared plugin=$BUILD/kbaccel-xdp.so
 [[ -x $helper && -e $plugin ]] || die "not built: $helper, $plugin"
 
 ns_pair
+preload_runtime
 ip netns exec "$NS_A" "$BUILD/tests/netns/nic_xdp" "$plugin" veth0 open >"$KB_TMP/first" 2>&1 ||
 	! grep -qE '^(EPERM|EOPNOTSUPP)' "$KB_TMP/first" || skip_all "$(tail -n 1 "$KB_TMP/first")"
 
@@ -19,5 +20,6 @@ status=$?
 cat "$KB_TMP/out"
 test_failed=$((test_failed + $(grep -c '^not ok' "$KB_TMP/out")))
 ((status <= 1)) || not_ok "ends with status $status"
+grep -qE '^(not )?ok' "$KB_TMP/out" || not_ok 'has no verdict'
 
 finish

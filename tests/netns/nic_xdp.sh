@@ -65,6 +65,7 @@ let_go()
 }
 
 ns_pair
+preload_runtime
 A=$NS_A
 nic_xdp "$A" veth0 open >"$KB_TMP/first" 2>&1 || {
 	grep -qE '^(EPERM|EOPNOTSUPP)' "$KB_TMP/first" && skip_all "$(tail -n 1 "$KB_TMP/first")"

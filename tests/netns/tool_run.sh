@@ -5,6 +5,9 @@
 # status. Programs are started in a network namespace without interfaces.
 # shellcheck source=tests/lib/test.sh
 . "$(dirname "$0")/../lib/test.sh"
+# shellcheck source=tests/lib/san.sh
+. "$(dirname "$0")/../lib/san.sh"
+ASAN_OPTIONS+=:verify_asan_link_order=0 # the tool preloads the library alone
 tool=$BUILD/kbaccel
 [[ -x $tool ]] || die "no $tool"
 
