@@ -247,13 +247,15 @@ asan: ## all tests under AddressSanitizer and UBSan (ASAN_TESTS: groups or files
 		tests/run $(ASAN_TESTS)
 
 # What is preloaded together with the library: the compiler's runtime but for its own wrappers of the calls that the library
-# intercepts. They would come first, and look at the program's pointers where the kernel is to judge them.
-$(BUILD)/asan-runtime.so: base/calls.def
+# intercepts. They would come first, and look at the program's pointers where the kernel is to judge them. It starts before the
+# constructors of other libraries: these may hold locks of libc that its own start takes.
+$(BUILD)/asan-runtime.so: tests/lib/asan_runtime.c base/calls.def
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$Q{ echo '{ global: *; local:'; $(call_names); echo '};'; } >$(BUILD)/asan-runtime.map
-	$Q$(CC) -shared -o $@ -Wl,-soname,libasan.so.8 -Wl,--version-script=$(BUILD)/asan-runtime.map -Wl,--whole-archive \
-		$$($(CC) -print-file-name=libasan.a) -Wl,--no-whole-archive -Wl,--as-needed -lstdc++ -lm
+	$Q$(CC) -shared -fPIC -O2 -Wall -Wextra -o $@ $< -Wl,-soname,libasan.so.8,-z,initfirst,-init,__asan_init \
+		-Wl,--version-script=$(BUILD)/asan-runtime.map \
+		-Wl,--whole-archive $$($(CC) -print-file-name=libasan.a) -Wl,--no-whole-archive -Wl,--as-needed -lstdc++ -lm
 
 tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests

@@ -4,6 +4,7 @@
 # PACKAGES: tftpd-hpa tftp-hpa
 . "$(dirname "$0")/lib.sh"
 app_need in.tftpd tftp
+in.tftpd -V 2>&1 | grep -q tftp-hpa || app_skip "in.tftpd is another package's"
 app_lab
 
 mkdir "$tmp/files"
