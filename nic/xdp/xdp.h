@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <xdp/xsk.h>
 
+#include "base/poison.h"
 #include "nic/nic.h"
 #include "nic/steer_map.h"
 
@@ -81,6 +82,13 @@ struct xdp_nic {
 static inline struct xdp_queue *xdp_queue_of(const struct nic_queue *q)
 {
 	return (struct xdp_queue *)(uintptr_t)q;
+}
+
+/* For a sanitizer: what is the stack's of a received frame. */
+static inline void xdp_frame_show(const struct xdp_queue *x, const struct nic_frame *f)
+{
+	unpoison(nic_frame_base(&x->q, f->data), NIC_FRAME_PRIV);
+	unpoison(f->data, f->len);
 }
 
 static inline struct xdp_nic *xdp_nic_of(struct nic *nic)

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/poison.h"
 #include "base/rawcall.h"
 #include "nic/xdp/xdp.h"
 #include "nic/xdp/xdp_hub.h"
@@ -134,6 +135,7 @@ void xdp_ring_close(struct xdp_queue *x)
 		munmap((void *)(uintptr_t)r->produced, PAGE + 2 * (size_t)r->size);
 	if (r->consumed)
 		munmap(r->consumed, PAGE);
+	unpoison(x->umem, x->map_len);
 	munmap(x->umem, x->map_len);
 }
 
@@ -154,6 +156,7 @@ static void copy_out(struct ring_queue *r, uint64_t at, struct nic_frame *frame)
 	frame->data = r->x.umem + r->x.pool[--r->x.pool_count] + XDP_HEADROOM;
 	frame->len = record->len < room ? record->len : room;
 	frame->flags = 0;
+	xdp_frame_show(&r->x, frame);
 	memcpy(frame->data, record->data, frame->len);
 }
 
@@ -202,8 +205,10 @@ unsigned xdp_ring_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n)
 		q->stats.tx_full++;
 		n = room;
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		base[i] = r->x.umem + r->x.pool[--r->x.pool_count];
+		unpoison(base[i], q->frame_size);
+	}
 	return n;
 }
 

@@ -28,13 +28,7 @@ static inline bool ring_has_entries(const struct xsk_ring_prod *ring)
 	return ring->cached_prod != __atomic_load_n(ring->consumer, __ATOMIC_RELAXED);
 }
 
-/* For a sanitizer: what is the stack's of a received frame, and that a frame is not the stack's any more. */
-static inline void frame_show(const struct xdp_queue *x, const struct nic_frame *f)
-{
-	unpoison(nic_frame_base(&x->q, f->data), NIC_FRAME_PRIV);
-	unpoison(f->data, f->len);
-}
-
+/* For a sanitizer: a frame is not the stack's any more. */
 static inline void frame_hide(const struct xdp_queue *x, const uint8_t *data)
 {
 	poison(x->umem + frame_start(x, (uint64_t)(data - x->umem)), x->q.frame_size);
@@ -88,7 +82,7 @@ unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned ma
 		frames[i].data = x->umem + desc->addr;
 		frames[i].len = desc->len;
 		frames[i].flags = 0;
-		frame_show(x, &frames[i]);
+		xdp_frame_show(x, &frames[i]);
 		bytes += desc->len;
 	}
 	xsk_ring_cons__release(&x->rx, n);
