@@ -196,6 +196,7 @@ static const struct nic_ops ring_ops = {
 	.steer = xdp_flow,
 	.steer_none = xdp_no_flows,
 	.set_local = xdp_set_local,
+	.set_mac = xdp_set_mac,
 	.set_lease = xdp_set_lease,
 	.stats = xdp_ring_stats,
 };

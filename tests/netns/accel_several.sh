@@ -37,6 +37,11 @@ exchange 'segments' fast 100 -B 10 "$A4" 5302
 exchange 'large ones' fast 50 -z 1472 "$A4" 5303
 check 'nobody saw what was another one'"'"'s' test "$(cat "$KB_TMP"/{one,two,three}.log | grep -c BAD)" = 0
 
+ip -n "$NS_A" link set veth0 address 02:00:00:00:77:01
+ip -n "$NS_B" neigh flush all
+sleep 0.4
+for i in 1 2 3; do exchange "the interface has another address, number $i" fast 100 "$A4" 530$i; done
+
 end one
 both 'the first has ended, the second' 5302
 both 'the first has ended, the third' 5303
