@@ -71,8 +71,8 @@ struct xdp_nic {
 	int seat_fd;  /* as long as anybody has it open the seat is taken */
 	int alive_fd; /* and as long as anybody has this one open, the program gives it frames */
 	int link_fd;
-	bool ring;   /* frames come by xdp_ring.c, not by AF_XDP */
-	bool native; /* driver XDP; else generic */
+	bool ring;	    /* frames come by xdp_ring.c, not by AF_XDP */
+	bool native;	    /* driver XDP; else generic */
 	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
 	bool loopback;
 	unsigned rx_queues, tx_queues;
