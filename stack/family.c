@@ -23,7 +23,6 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "base/rawcall.h"
-#include "base/relaxed.h"
 #include "base/slab.h"
 #include "base/stats.h"
 #include "stack/epoll.h"
@@ -78,7 +77,7 @@ int family_open(void)
 /* With an empty queue: what is in it has to be read here. What came while the rule was switched off is taken in. */
 static void rest(struct sock *s)
 {
-	if (s->state != SOCK_ACTIVE || !relaxed_get(s->shared) || sock_readable(s))
+	if (s->state != SOCK_ACTIVE || !s->shared || sock_readable(s))
 		return;
 	sock_rest(s);
 	stack_drain();
@@ -178,7 +177,7 @@ static void take_over(void)
 {
 	if (!stack.borrowed)
 		return;
-	stack.engines = engines_open;
+	__atomic_store_n(&stack.engines, engines_open, __ATOMIC_RELEASE);
 	relaxed_set(stack.borrowed, false);
 	stats_reopen();
 	hostnet_reopen();
@@ -189,7 +188,7 @@ static void keep_off(void)
 {
 	if (stack.engines)
 		engines_open = stack.engines;
-	stack.engines = 0;
+	relaxed_set(stack.engines, 0);
 }
 
 /* Queues of our own beside the owner's. False: we may not open any. */
@@ -321,7 +320,7 @@ void stack_leave(void)
 	if (!stack_is_ready())
 		return;
 	deregister();
-	if (!relaxed_get(stack.owner) || family->owner != fdtable_owner)
+	if (!stack.owner || family->owner != fdtable_owner)
 		return;
 	stack_renew_lease(0);
 	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);
@@ -355,7 +354,7 @@ static void share(int fd, struct file *f)
 void stack_fork_prepare(void)
 {
 	fork_locked = lock_acquire(&stack.lock);
-	if (stack.ready && fork_locked) {
+	if (stack_is_ready() && fork_locked) {
 		fdtable_each(share);
 		stack_drain();
 	}

@@ -138,7 +138,7 @@ int ifaces_reopen(char why[NIC_WHY_LEN])
 			nic_close(fresh[i]);
 	if (err)
 		return err;
-	stack.engines = 0;
+	relaxed_set(stack.engines, 0);
 	for (unsigned i = 0; i < stack.ifaces; i++)
 		if (fresh[i])
 			replace(stack.iface[i], fresh[i]);

@@ -25,8 +25,7 @@ static void refuse_member(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (is_of_group(f) && s->reuseport &&
-	    sock_may_be_steered(s))
+	if (is_of_group(f) && s->reuseport && sock_may_be_steered(s))
 		sock_refuse_option(s, group->group_option);
 }
 

@@ -392,7 +392,7 @@ static const char *derive(struct sock *s)
 	return refused ? refused : s->hidden_option;
 }
 
-/* Everything that options say. */
+/* Everything that options say; but what the demultiplexer goes by is below. */
 #define COPY(field) relaxed_set(to->field, from->field)
 
 static void copy_options(struct sock *to, const struct sock *from)
@@ -411,18 +411,22 @@ static void copy_options(struct sock *to, const struct sock *from)
 	COPY(mc_ttl);
 	COPY(mc_if);
 	ipaddr_write(&to->mc_source, &from->mc_source);
-	COPY(v6only);
 	COPY(reuseaddr);
-	COPY(reuseport);
 	COPY(timeout_ns);
 	COPY(rcvbuf);
-	COPY(bound_if);
-	COPY(group_all4);
-	COPY(group_all6);
 	COPY(errors_due);
 }
 
-/* What the demultiplexer goes by; readers of it hold an engine's lock. */
+/* The demultiplexer reads these with an engine's lock held. */
+static void copy_found(struct sock *to, const struct sock *from)
+{
+	COPY(v6only);
+	COPY(reuseport);
+	COPY(bound_if);
+	COPY(group_all4);
+	COPY(group_all6);
+}
+
 static bool found_otherwise(const struct sock *a, const struct sock *b)
 {
 	return a->v6only != b->v6only || a->reuseport != b->reuseport || a->bound_if != b->bound_if ||
@@ -431,9 +435,13 @@ static bool found_otherwise(const struct sock *a, const struct sock *b)
 
 static void store_options(struct sock *s, const struct sock *now)
 {
-	bool exclusive = s->in_demux && found_otherwise(s, now) && stack_exclusive_begin();
+	bool exclusive;
 
 	copy_options(s, now);
+	if (!found_otherwise(s, now))
+		return;
+	exclusive = s->in_demux && stack_exclusive_begin();
+	copy_found(s, now);
 	if (exclusive)
 		stack_exclusive_end();
 }
@@ -448,6 +456,7 @@ const char *sockopt_read(struct sock *s, int fd, int level, int name)
 	const char *refused;
 
 	copy_options(&now, s);
+	copy_found(&now, s);
 	if (level == SOCKOPT_ALL)
 		now.options = 0;
 	now.family = s->family;

@@ -151,7 +151,7 @@ bool stack_claim(bool shared);
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);
 
-/* Others receive on sockets of ours, too. */
+/* Others receive on sockets of ours, too; changed under stack.lock. */
 extern bool family_sharing;
 void family_received_slow(struct sock *s);
 void family_waited_slow(void);
