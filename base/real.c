@@ -104,6 +104,23 @@ static int early_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags
 	return (int)RAW6(sendmmsg, SYS_sendmmsg, fd, vec, n, flags, 0, 0);
 }
 
+static int early_capset(void *header, const void *data)
+{
+	return (int)RAW6(capset, SYS_capset, header, data, 0, 0, 0, 0);
+}
+
+static int early_prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	return (int)RAW6(prctl, SYS_prctl, option, a[0], a[1], a[2], a[3], 0);
+}
+
 static ssize_t early_write(int fd, const void *buf, size_t len)
 {
 	return RAW6(write, SYS_write, fd, buf, len, 0, 0, 0);
@@ -281,6 +298,27 @@ static int unknown(void)
 		real_init();                                                                       \
 		return real.name == early_##name ? (unknown(), none) : real.name(__VA_ARGS__);     \
 	} while (0)
+
+/* libc makes these for all threads at once. */
+static int early_setuid(uid_t uid)
+{
+	LATE(setuid, -1, uid);
+}
+
+static int early_seteuid(uid_t uid)
+{
+	LATE(seteuid, -1, uid);
+}
+
+static int early_setreuid(uid_t ruid, uid_t euid)
+{
+	LATE(setreuid, -1, ruid, euid);
+}
+
+static int early_setresuid(uid_t ruid, uid_t euid, uid_t suid)
+{
+	LATE(setresuid, -1, ruid, euid, suid);
+}
 
 static int early_aio_read(struct aiocb *cb)
 {

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/real.h"
+#include "stack/adopt.h"
 #include "stack/fdtable.h"
 #include "stack/stack.h"
 
@@ -25,8 +26,10 @@ static __attribute__((constructor)) void library_start(void)
 	log_init();
 	fdtable_set_owner();
 	config_init(getauxval(AT_SECURE) != 0);
-	if (config_active())
-		pthread_atfork(stack_fork_prepare, stack_fork_parent, child_forked);
+	if (!config_active())
+		return;
+	pthread_atfork(stack_fork_prepare, stack_fork_parent, child_forked);
+	adopt_inherited();
 }
 
 static __attribute__((destructor)) void library_end(void)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/real.h"
+#include "stack/adopt.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
 
@@ -42,7 +43,8 @@ static inline struct sock *fast_sock(int fd)
 {
 	struct sock *s = fdtable_sock(fd);
 
-	if (__builtin_expect(!s, 1) || sock_is_fast(s))
+	if (__builtin_expect(!s, 1) || sock_is_fast(s) ||
+	    (relaxed_get(s->inherited) && adopt_now(s, fd)))
 		return s;
 	sock_put(s);
 	return NULL;

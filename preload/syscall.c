@@ -306,6 +306,8 @@ EXPORT long syscall(long number, ...)
 	    (receive(number, &a, &r) || transmit(number, &a, &r) || configure(number, &a, &r) ||
 	     descriptors(number, &a, &r) || waiting(number, &a, &r)))
 		return r;
+	if (number == SYS_seccomp)
+		stack_last_chance();
 	r = real.syscall(number, a.v[0], a.v[1], a.v[2], a.v[3], a.v[4], a.v[5]);
 	return keep_ours(number, r);
 }

@@ -211,6 +211,8 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 	if (!ep && !s && !child)
 		return real.epoll_ctl(epfd, op, fd, event);
+	if (s && relaxed_get(s->inherited))
+		adopt_now(s, fd);
 	r = ep ? epoll_control(ep, epfd, op, fd, event, s, child)
 	       : control_unknown(epfd, op, fd, event, s, child);
 	if (s)

@@ -58,6 +58,7 @@ static unsigned caution;
 bool family_sharing;
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
+static bool forked;           /* this process is the child of one that had us */
 static bool seat_refused;     /* tried in vain; privileges do not come back */
 
 static void *map_shared(size_t len)
@@ -291,6 +292,18 @@ void stack_claim_early(void)
 		stack_claim(false);
 }
 
+/*
+ * A process that was never forked needs none of its own: what is open serves whoever comes first. Of forked ones each may be
+ * a worker.
+ */
+void stack_last_chance_slow(void)
+{
+	if (!forked || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
+		return;
+	stack_claim(false);
+	lock_release(&stack.lock);
+}
+
 static bool claim_failed;
 
 bool stack_claim_to_send(void)
@@ -415,6 +428,7 @@ void stack_forked(void)
 		return;
 	fdtable_each(forget_queue);
 	stack.owner = false;
+	forked = true;
 	claim_failed = seat_refused = registered = family_sharing = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
 	stack.borrowed = true;

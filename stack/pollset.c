@@ -3,6 +3,7 @@
  * pollset.c - see pollset.h. The kernel is asked about every descriptor, shadows included; what it cannot know, datagrams
  * in our queues, is added to its answer.
  */
+#include "stack/adopt.h"
 #include "stack/pollset.h"
 
 #include <errno.h>
@@ -72,8 +73,20 @@ static bool is_too_many(nfds_t n)
 	       n > limit.rlim_cur || n > FDTABLE_PAGE * FDTABLE_PAGES;
 }
 
+/* Is an inherited socket waited for? Then it is time to adopt it. */
+static void adopt_polled(const struct pollfd *fds, nfds_t n)
+{
+	if (!usermem_readable(fds, n * sizeof(*fds)))
+		return;
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].events & READ_EVENTS)
+			adopt_named(fds[i].fd);
+}
+
 bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 {
+	if (adopt_any() && n && n <= FDTABLE_PAGE * FDTABLE_PAGES)
+		adopt_polled(fds, n);
 	if (!fdtable_in_use() || !stack_is_ready() || n == 0 || is_too_many(n) ||
 	    !usermem_readable(fds, n * sizeof(*fds)))
 		return false;
@@ -290,6 +303,10 @@ bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 	size_t bytes = (size_t)(n + 63) / 64 * 8;
 
 	(void)wr, (void)ex;
+	if (adopt_any() && n > 0 && n <= FDTABLE_PAGE * FDTABLE_PAGES && rd && usermem_readable(rd, bytes))
+		for (int fd = 0; fd < n; fd++)
+			if (in_set(rd, fd))
+				adopt_named(fd);
 	if (!fdtable_in_use() || !stack_is_ready() || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES || !rd)
 		return false;
 	if (!usermem_readable(rd, bytes) || (wr && !usermem_readable(wr, bytes)) ||

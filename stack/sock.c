@@ -22,6 +22,7 @@
 #include "stack/hostfilter.h"
 #include "stack/sock_options.h"
 #include "stack/sockopt.h"
+#include "stack/adopt.h"
 #include "stack/sockname.h"
 #include "stack/stack.h"
 
@@ -120,6 +121,7 @@ static void bury(struct sock *s)
 
 void sock_closed(struct sock *s)
 {
+	adopt_never(s);
 	/* Pairs with the one in prepare(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!sock_stats(s))

@@ -88,6 +88,7 @@ struct sock {
 	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
 	bool watched;                /* in an epoll set */
 	bool write_edges;            /* in one that wants to hear of its sends (EPOLLET with EPOLLOUT) */
+	bool inherited;              /* not made here, and not touched yet (adopt.h) */
 	bool shared;                 /* a fork has happened since it was made: another process may have it */
 	bool address_gone;           /* its own address was taken from the host: the kernel accepts nothing for it */
 	bool in_demux;

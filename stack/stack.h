@@ -148,6 +148,15 @@ void family_listen(void);
  */
 bool stack_claim(bool shared);
 
+/* The process is about to lose privileges: a forked one that may have to receive takes its queues now. */
+void stack_last_chance_slow(void);
+
+static inline void stack_last_chance(void)
+{
+	if (__builtin_expect(stack_is_ready() && !relaxed_get(stack.owner), 0))
+		stack_last_chance_slow();
+}
+
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);
 
