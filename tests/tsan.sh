@@ -7,7 +7,7 @@
 # the second time maybe without the race: so reports are kept aside, and one is enough to fail.
 # BUILD: where the library was built with SAN=thread; KB_SAN_LIB: the sanitizer's runtime. Names of comparison programs
 # instead of all: tsan.sh threads[v4] ...
-set -u
+set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 reports=$(mktemp -d) || exit 1
