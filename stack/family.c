@@ -56,6 +56,7 @@ static bool registered; /* we are in receiver[] */
 static unsigned caution;
 
 bool family_sharing;
+unsigned family_asleep;
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
 static bool forked;           /* this process is the child of one that had us */
@@ -127,7 +128,8 @@ static void find_others(void)
 {
 	relaxed_set(changes_seen, __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE));
 	relaxed_set(family_sharing, caution || others_receive());
-	fdtable_each(rest_each);
+	if (!relaxed_get(family_asleep))
+		fdtable_each(rest_each);
 }
 
 /* Others have come that receive on the same sockets, or one could not share with us. */
@@ -429,6 +431,7 @@ void stack_forked(void)
 	fdtable_each(forget_queue);
 	stack.owner = false;
 	forked = true;
+	family_asleep = 0;
 	claim_failed = seat_refused = registered = family_sharing = false;
 	/* Most children run another program at once: what costs time waits until this one takes over. */
 	stack.borrowed = true;

@@ -162,6 +162,10 @@ void family_receives(void);
 
 /* Others receive on sockets of ours, too; changed under stack.lock. */
 extern bool family_sharing;
+
+/* Threads in a wait, which are there for what comes. Off by some where threads counted at the same time, or were cancelled. */
+extern unsigned family_asleep;
+
 void family_received_slow(struct sock *s);
 void family_waited_slow(void);
 

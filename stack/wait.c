@@ -396,10 +396,26 @@ static int linger(const struct wait_target *t, struct pollfd *fds, unsigned n, c
 	return r;
 }
 
+static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
+		      const sigset_t *mask)
+{
+	uint64_t now;
+	int r;
+
+	for (;;) {
+		stack_tick();
+		now = clock_ns();
+		r = sleep_once(t, fds, n, slice(now, deadline), mask);
+		if (r != WAIT_TIMEOUT)
+			return r;
+		if (deadline != WAIT_FOREVER && clock_ns() >= deadline)
+			return WAIT_TIMEOUT;
+	}
+}
+
 int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
 	     const sigset_t *mask)
 {
-	uint64_t now;
 	int r;
 
 	if (!config.spin_us && in_stream(t)) {
@@ -413,15 +429,10 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 		if (r != WAIT_TIMEOUT)
 			return r;
 	}
-	for (;;) {
-		stack_tick();
-		now = clock_ns();
-		r = sleep_once(t, fds, n, slice(now, deadline), mask);
-		if (r != WAIT_TIMEOUT)
-			return r;
-		if (deadline != WAIT_FOREVER && clock_ns() >= deadline)
-			return WAIT_TIMEOUT;
-	}
+	relaxed_add(family_asleep, 1);
+	r = sleep_long(t, fds, n, deadline, mask);
+	relaxed_add(family_asleep, -1u);
+	return r;
 }
 
 /*
