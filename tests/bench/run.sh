@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh - measures the library against the kernel's own path and against bare AF_XDP, in a private laboratory.
 #
-#   tests/bench/run.sh [case...]      cases: see `cases` below; all but napi by default
+#   tests/bench/run.sh [case...]      cases: see `cases` below; all but napi and shared by default
 #
 # Variants of a case are run in turn, ROUNDS times over, so that what disturbs the machine disturbs all of them; printed are
 # the medians. SECONDS_EACH is the length of a measurement.
@@ -174,6 +174,22 @@ case_recvmmsg() {
 	each sink_once recvmmsg kernel:recvmmsg kbaccel:recvmmsg raw:-
 	drop_once recvmmsg
 }
+# The interface shared with another accelerated process, which has the queues: frames come by a ring.
+shared_once() { # case variant mode
+	local holder
+	# shellcheck disable=SC2046
+	lab_server_bg $(variant_env "$2" | sed "s/PORTS=$PORT/PORTS=$((PORT + 1))/") "$LAB_BIN/sink" --port $((PORT + 1)) \
+		--mode epoll --seconds 3600 >/dev/null 2>&1
+	holder=$LAB_PID
+	lab_wait_port $((PORT + 1)) || failed "$1" "$2"
+	sleep 0.5
+	sink_once "$@"
+	lab_stop "$holder"
+}
+case_shared() {
+	each sink_once shared kernel:recvmmsg kbaccel-alone:recvmmsg
+	each shared_once shared kbaccel:recvmmsg
+}
 case_recvfrom() { each sink_once recvfrom kernel:recvfrom kbaccel:recvfrom; }
 case_epoll() { each sink_once epoll kernel:epoll kbaccel:epoll; }
 case_rtt() { each rtt_once rtt kernel:block kbaccel:block kernel-spin:spin raw:-; }
@@ -249,7 +265,7 @@ main() {
 	local cases=("$@") c round
 	[ $# -gt 0 ] || cases=(recvmmsg recvfrom epoll rtt passthru idle)
 	for c in "${cases[@]}"; do
-		declare -F "case_$c" >/dev/null || lab_die "no case $c: recvmmsg recvfrom epoll rtt passthru idle napi"
+		declare -F "case_$c" >/dev/null || lab_die "no case $c: recvmmsg recvfrom epoll rtt passthru idle napi shared"
 	done
 	[ -z "$PRELOAD" ] || [ -r "$PRELOAD" ] || lab_die "$PRELOAD is missing: run make, or set KB_BENCH_PRELOAD="
 	lab_build
