@@ -14,7 +14,8 @@ cd "$(dirname "$0")/.."
 BUILD_PACKAGES="gcc libc6-dev linux-libc-dev make clang llvm bpftool libbpf-dev libxdp-dev libelf-dev
 	zlib1g-dev libcmocka-dev libclang-rt-14-dev xz-utils ca-certificates"
 TEST_PACKAGES="bash coreutils iproute2 ethtool procps util-linux iputils-ping nftables iptables tcpdump strace
-	python3-minimal sockperf iperf3 socat dnsmasq-base dnsperf knot-dnsutils valgrind binutils file git clang-format"
+	python3-minimal sockperf iperf3 socat dnsmasq-base dnsperf knot-dnsutils valgrind binutils file git clang-format
+	libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4"
 
 LWIP=lwip_2.1.3+dfsg1.orig.tar.xz
 LWIP_SHA256=0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24
