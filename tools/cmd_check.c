@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <linux/capability.h>
 #include <linux/if_link.h>
 #include <net/ethernet.h>
 #include <net/if_arp.h>
@@ -87,8 +88,14 @@ static bool check_attached(const struct check_link *link)
 	}
 	check_program_name(link->xdp_prog, name);
 	if (strncmp(name, OWN_PROGRAM, sizeof(OWN_PROGRAM) - 1) == 0) {
-		check_report(CHECK_WARN, "stop that one first (`kbaccel stat` lists it)",
-			     "%s: in use by a process with libkbaccel", link->name);
+		if (check_has_cap(CAP_SYS_ADMIN)) {
+			check_report(CHECK_PASS, NULL,
+				     "%s: in use by a process with libkbaccel; others may share it", link->name);
+			return true;
+		}
+		check_report(CHECK_WARN, "grant CAP_SYS_ADMIN, or stop that one (`kbaccel stat` lists it)",
+			     "%s: in use by a process with libkbaccel: to share it takes CAP_SYS_ADMIN",
+			     link->name);
 		return false;
 	}
 	snprintf(advice, sizeof(advice), "stop its owner, or: ip link set dev %s %s off",

@@ -55,4 +55,7 @@ int check_links(struct check_link *links, unsigned max);
 /* The name of a loaded BPF program; empty when it may not be asked for. */
 void check_program_name(uint32_t id, char name[16]);
 
+/* Has this process the capability (CAP_*)? */
+bool check_has_cap(int cap);
+
 #endif

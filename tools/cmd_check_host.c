@@ -36,7 +36,7 @@ static uint64_t effective_caps(void)
 	return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
-static bool has_cap(int cap)
+bool check_has_cap(int cap)
 {
 	return effective_caps() >> cap & 1;
 }
@@ -57,7 +57,7 @@ static bool check_caps(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		have = has_cap(needed[i].cap) || has_cap(needed[i].instead);
+		have = check_has_cap(needed[i].cap) || check_has_cap(needed[i].instead);
 		check_report(have ? CHECK_PASS : CHECK_FAIL, have ? NULL : AS_ROOT,
 			     "capability %s, %s%s", needed[i].name, needed[i].purpose,
 			     have ? "" : ": missing");
@@ -70,7 +70,7 @@ uint64_t check_memlock(void)
 {
 	struct rlimit lim;
 
-	if (has_cap(CAP_IPC_LOCK) || getrlimit(RLIMIT_MEMLOCK, &lim) < 0 ||
+	if (check_has_cap(CAP_IPC_LOCK) || getrlimit(RLIMIT_MEMLOCK, &lim) < 0 ||
 	    lim.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
 	return lim.rlim_cur;

@@ -29,6 +29,8 @@ both() # NAME PORT
 }
 
 begin one 5301
+run_in "$NS_A" "$tool" check veth0 >"$KB_TMP/check" 2>&1
+check 'kbaccel check says that it can be shared' grep -q 'others may share it' "$KB_TMP/check"
 begin two 5302
 begin three -w epoll 5303
 equal 'the first has the queues, the others rings' 'AF_XDP copy XDP ring XDP ring' "$(mode one) $(mode two) $(mode three)"
