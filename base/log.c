@@ -12,16 +12,22 @@
 #include <unistd.h>
 
 #include "base/rawcall.h"
+#include "base/relaxed.h"
 
 enum log_level log_threshold = LOG_LEVEL_WARN;
 
 static struct stat stderr_was;
-static bool stderr_watched, stderr_open;
+static bool stderr_watched, stderr_open, silent;
 
 void log_init(void)
 {
 	stderr_open = fstat(STDERR_FILENO, &stderr_was) == 0;
 	stderr_watched = true;
+}
+
+void log_silence(void)
+{
+	relaxed_set(silent, true);
 }
 
 static bool stderr_is_the_same(void)
@@ -42,7 +48,7 @@ void log_write(enum log_level level, const char *format, ...)
 	int saved = errno, n, m;
 	va_list ap;
 
-	if (level > log_threshold || !stderr_is_the_same()) {
+	if (level > log_threshold || relaxed_get(silent) || !stderr_is_the_same()) {
 		errno = saved;
 		return;
 	}

@@ -18,6 +18,9 @@ extern enum log_level log_threshold;
  */
 void log_init(void);
 
+/* The program enters seccomp: it may be killed for the calls that it takes to know what stderr is now. Nothing more is written. */
+void log_silence(void);
+
 /* Writes the line if @level is at or above the threshold (KBACCEL_LOG). */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -71,4 +71,7 @@ static inline ssize_t finish(struct sock *s, ssize_t r, int saved)
 	return r < 0 ? -1 : r;
 }
 
+/* privileges.c: the program enters seccomp. Nothing is opened, or written to stderr, any more. */
+void seccomp_entered(void);
+
 #endif

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * privileges.c - calls by which a process gives up privileges. A forked worker that is about to do so opens its own queues
- * first, if its relatives have sockets in common with it (R7); later it could not.
+ * first, if its relatives have sockets in common with it (R7); later it could not. After seccomp it may even be killed for
+ * the calls that it takes to open something, or to write a message.
  */
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "base/log.h"
 #include "preload/preload.h"
 #include "stack/stack.h"
+
+void seccomp_entered(void)
+{
+	stack_last_chance();
+	log_silence();
+	relaxed_set(stack.confined, true);
+}
 
 EXPORT int setuid(uid_t uid)
 {
@@ -52,6 +61,6 @@ EXPORT int prctl(int option, ...)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
 	if (option == PR_SET_SECCOMP)
-		stack_last_chance();
+		seccomp_entered();
 	return real.prctl(option, a[0], a[1], a[2], a[3]);
 }

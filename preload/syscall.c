@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -306,8 +307,8 @@ EXPORT long syscall(long number, ...)
 	    (receive(number, &a, &r) || transmit(number, &a, &r) || configure(number, &a, &r) ||
 	     descriptors(number, &a, &r) || waiting(number, &a, &r)))
 		return r;
-	if (number == SYS_seccomp)
-		stack_last_chance();
+	if (number == SYS_seccomp || (number == SYS_prctl && a.v[0] == PR_SET_SECCOMP))
+		seccomp_entered();
 	r = real.syscall(number, a.v[0], a.v[1], a.v[2], a.v[3], a.v[4], a.v[5]);
 	return keep_ours(number, r);
 }

@@ -26,6 +26,7 @@ struct iface {
 	bool dead;               /* read without the lock by senders and the tick, as ->paused */
 	bool port;               /* of a bridge, bond or VRF, when it was opened; it was named then */
 	bool paused;             /* it has become one: its frames are another interface's, or in another routing table */
+	int refused;             /* dead, and this interface of the same name can not take its place */
 };
 
 /* A steering rule in force, on all interfaces that the sockets using it need; counted. */
@@ -49,6 +50,7 @@ struct stack {
 	uint64_t last_gap;       /* and how long before that they had come */
 	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
 	bool owner;              /* this process drives the queues (R8) */
+	bool confined;           /* the program has entered seccomp: nothing may be opened later than at bind() */
 	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
@@ -72,8 +74,8 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 void local_address(const struct ipaddr *addr, bool on);
 
 /*
- * After a change of links: marks interfaces dead that are gone, pauses those that became ports, takes over new MAC
- * addresses. stack.lock held.
+ * After a change of links: marks interfaces dead that are gone, opens those that are there again by the same name, pauses those
+ * that became ports, takes over new MAC addresses. stack.lock held.
  */
 void ifaces_follow_links(void);
 

@@ -9,7 +9,7 @@
  *     -n COUNT  exits after so many    -S   SO_REUSEPORT
  *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
  *     -x PORT   one more socket, which is looked at once and never read
- *   STEP: daemon fork nobody chroot=DIR seccomp closefrom closeall pause=MS
+ *   STEP: daemon fork workers=N nobody chroot=DIR seccomp closefrom closeall pause=MS
  *
  * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
  * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM", at SIGTERM "total N bad N".
@@ -75,6 +75,19 @@ static void step_daemon(int times)
 	}
 }
 
+/* All of them serve, and this process, too. */
+static void step_workers(int count)
+{
+	while (count-- > 0) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			kb_die("fork: %s", strerror(errno));
+		if (pid == 0)
+			return;
+	}
+}
+
 static void step_nobody(void)
 {
 	if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
@@ -114,6 +127,8 @@ static void step_seccomp(void)
 		SYS_nanosleep,
 		SYS_clock_nanosleep,
 		SYS_restart_syscall,
+		SYS_mmap,
+		SYS_munmap,
 	};
 	struct sock_filter code[8 + 2 * sizeof(allowed) / sizeof(allowed[0])];
 	struct sock_fprog prog = { .filter = code };
@@ -158,6 +173,8 @@ static void step(const char *name)
 		step_daemon(2);
 	else if (strcmp(name, "fork") == 0)
 		step_daemon(1);
+	else if (strncmp(name, "workers=", 8) == 0)
+		step_workers(atoi(name + 8));
 	else if (strcmp(name, "nobody") == 0)
 		step_nobody();
 	else if (strncmp(name, "chroot=", 7) == 0 && (chroot(name + 7) < 0 || chdir("/") < 0))
