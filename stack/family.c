@@ -198,7 +198,7 @@ static void keep_off(void)
 static bool sit_apart(bool shared)
 {
 	char why[NIC_WHY_LEN] = "no memory";
-	struct family *own = map_shared(sizeof(*own));
+	struct family *own = relaxed_get(stack.confined) ? NULL : map_shared(sizeof(*own));
 
 	/* The owner may have gone to something else with its steering on. It will be told by the next tick. */
 	if (shared)

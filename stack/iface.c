@@ -160,8 +160,7 @@ static void declare_dead(struct iface *f)
 	relaxed_set(f->dead, true);
 	for (unsigned i = 0; i < f->engines; i++)
 		relaxed_set(f->engine[i]->dead, true);
-	log_warn("%s is gone: its traffic is on the kernel path; restart the program to accelerate another one",
-		 f->nic->ifname);
+	log_warn("%s is gone: its traffic is on the kernel path until an interface of that name is there", f->nic->ifname);
 }
 
 /* The kernel gives the frames of a port to its master. What is queued by then is still ours. */
@@ -174,26 +173,6 @@ static void pause_port(struct iface *f, bool port)
 		f->nic->ops->set_lease(f->nic, 0);
 	log_info("%s is %s port of another interface: its traffic is on the %s path", f->nic->ifname,
 		 port ? "a" : "no longer a", port ? "kernel" : "fast");
-}
-
-void ifaces_follow_links(void)
-{
-	unsigned n = hostnet_links(links, HOSTNET_MAX_LINKS);
-
-	for (unsigned i = 0; n && i < stack.ifaces; i++) {
-		struct iface *f = stack.iface[i];
-		const struct hostnet_link *l = link_named(n, NULL, f->nic->ifindex);
-
-		if (f->dead)
-			continue;
-		if (!l) {
-			declare_dead(f);
-			continue;
-		}
-		pause_port(f, l->enslaved && !f->port);
-		if (memcmp(f->nic->mac, l->mac, sizeof(f->nic->mac)) != 0)
-			f->nic->ops->set_mac(f->nic, l->mac);
-	}
 }
 
 /* Opens one interface if it is not open yet, and adds it to @mask. A failure is remembered in @why. */
@@ -229,8 +208,56 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 		f->port = l->enslaved;
 	}
 	for (unsigned i = 0; i < stack.ifaces; i++)
-		if (stack.iface[i]->nic->ifindex == l->ifindex)
+		if (stack.iface[i]->nic->ifindex == l->ifindex && !stack.iface[i]->dead)
 			*mask |= 1u << i;
+}
+
+/*
+ * A removed interface is there again. It is opened beside the dead one, in whose memory received datagrams may still lie, and takes
+ * over the sockets that have their address by now; the others follow with a later change.
+ */
+static void revive(unsigned dead, unsigned n)
+{
+	struct iface *f = stack.iface[dead];
+	const struct hostnet_link *l = link_named(n, f->nic->ifname, 0);
+	char why[NIC_WHY_LEN] = "the program has entered seccomp since: restart it";
+	uint32_t mask = 0;
+
+	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) || f->refused == l->ifindex)
+		return;
+	if (!stack_iface(l->ifindex) || relaxed_get(stack.confined)) {
+		if (!relaxed_get(stack.confined))
+			want(&mask, n, f->nic->ifname, l->ifindex, why);
+		if (!mask) {
+			f->refused = l->ifindex;
+			log_warn("%s is there again, but its traffic stays on the kernel path: %s", f->nic->ifname, why);
+			return;
+		}
+		log_warn("%s is there again, and accelerated", f->nic->ifname);
+	}
+	sock_replace_iface(dead);
+}
+
+void ifaces_follow_links(void)
+{
+	unsigned n = hostnet_links(links, HOSTNET_MAX_LINKS);
+
+	for (unsigned i = 0; n && i < stack.ifaces; i++) {
+		struct iface *f = stack.iface[i];
+		const struct hostnet_link *l = link_named(n, NULL, f->nic->ifindex);
+
+		if (f->dead) {
+			revive(i, n);
+			continue;
+		}
+		if (!l) {
+			declare_dead(f);
+			continue;
+		}
+		pause_port(f, l->enslaved && !f->port);
+		if (memcmp(f->nic->mac, l->mac, sizeof(f->nic->mac)) != 0)
+			f->nic->ops->set_mac(f->nic, l->mac);
+	}
 }
 
 /*

@@ -365,6 +365,30 @@ void sock_follow_address(const struct ipaddr *addr, bool on)
 	fdtable_each(follow_address);
 }
 
+static unsigned replaced;
+
+static void replace_iface(__attribute__((unused)) int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+	uint32_t mask, bit = 1u << replaced;
+	char why[NIC_WHY_LEN];
+
+	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) || !(s->ifaces & bit))
+		return;
+	mask = stack_open_ifaces(&s->local, s->bound_if, why);
+	if (!mask)
+		return;
+	s->ifaces = (s->ifaces & ~bit) | mask;
+	if (s->state == SOCK_ACTIVE)
+		resteer(s);
+}
+
+void sock_replace_iface(unsigned dead)
+{
+	replaced = dead;
+	fdtable_each(replace_iface);
+}
+
 void sock_yield(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;

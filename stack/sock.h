@@ -191,6 +191,9 @@ void sock_yield(int fd, struct file *f);
 /* An address of the host came or went: sockets bound to it are steered while it is there. stack.lock held. */
 void sock_follow_address(const struct ipaddr *addr, bool on);
 
+/* The place of stack.iface[@dead] is taken by one that is open now: sockets whose addresses lead there move. stack.lock held. */
+void sock_replace_iface(unsigned dead);
+
 /* The whole reuseport group of @s has a group_option now: only the kernel can choose among them. */
 void sock_refuse_group(struct sock *s);
 
