@@ -208,6 +208,13 @@ static int fault_steer(struct nic *nic, const struct nic_flow *flow, bool on)
 	return inner->ops->steer(inner, flow, on);
 }
 
+static int fault_owns(struct nic *nic, uint64_t cookie, bool on)
+{
+	struct nic *inner = fault_of(nic)->inner;
+
+	return inner->ops->owns(inner, cookie, on);
+}
+
 static void fault_no_flows(struct nic *nic)
 {
 	struct nic *inner = fault_of(nic)->inner;
@@ -282,6 +289,7 @@ static const struct nic_ops fault_ops = {
 	.arm = fault_arm,
 	.pool_free = fault_pool_free,
 	.steer = fault_steer,
+	.owns = fault_owns,
 	.steer_none = fault_no_flows,
 	.set_local = fault_set_local,
 	.set_mac = fault_set_mac,

@@ -326,6 +326,17 @@ static int loop_open(struct nic_params *params, struct nic **out)
 	return -EOPNOTSUPP;
 }
 
+static int loop_owns(struct nic *nic, uint64_t cookie, bool on)
+{
+	struct loop_nic *l = loop_of(nic);
+	int err;
+
+	lock(l);
+	err = steer_map_owns(l->map, cookie, on);
+	unlock(l);
+	return err;
+}
+
 static void loop_no_flows(struct nic *nic)
 {
 	struct loop_nic *l = loop_of(nic);
@@ -348,6 +359,7 @@ static const struct nic_ops loop_ops = {
 	.arm = loop_arm,
 	.pool_free = loop_pool_free,
 	.steer = loop_steer,
+	.owns = loop_owns,
 	.steer_none = loop_no_flows,
 	.set_local = loop_set_local,
 	.set_mac = loop_set_mac,

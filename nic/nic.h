@@ -13,7 +13,7 @@
  * are the stack's own (its buffer header lives there); received data starts at or behind NIC_FRAME_PRIV.
  *
  * Concurrency: the caller serialises all calls on one queue (the engine's lock); different queues are
- * independent. steer(), set_local(), set_mac() and set_lease() are serialised by the caller too. No call blocks, and after open() none
+ * independent. steer(), owns(), set_local(), set_mac() and set_lease() are serialised by the caller too. No call blocks, and after open() none
  * of them needs a privilege, the file system, or a system call other than sendto/recvfrom/poll on the queue's fd.
  *
  * When the interface goes away, its queues fall silent: no frame comes, tx_burst() may go on taking frames, and fd
@@ -76,9 +76,9 @@ struct nic_flow {
 /*
  * The port may have further sockets that share or refine it, in this process or others: ours has SO_REUSEADDR or
  * SO_REUSEPORT, or is bound to a device (otherwise the kernel refuses the second bind). The backend then asks the
- * kernel for each datagram whose it is, and takes only what the kernel would give to a socket of the shape of one
- * of the port's flows. Both families at once in `families` then mean one dual-stack socket. Two sockets of one shape
- * (a reuseport group across processes) can not be told apart. A backend that no kernel stands behind ignores it.
+ * kernel for each datagram whose it is, and takes only what the kernel would give to a socket that owns() has named; where
+ * the kernel's memory can not be read, to one of the shape of one of the port's flows. Both families at once in `families`
+ * then mean one dual-stack socket. A backend that no kernel stands behind ignores it.
  */
 #define NIC_FLOW_SHARED 0x4u
 /* With NIC_FLOW_SHARED: the socket is bound to this interface. Without it, device-bound sockets are others'. */
@@ -182,7 +182,13 @@ struct nic_ops {
 	 */
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
 
-	/* Takes all flows off, of whomever: a process that takes queues over does not know what is in the table. */
+	/*
+	 * The kernel socket with this SO_COOKIE is one that flows are steered for, or no longer. Counted. -ENOSPC: no room; what
+	 * the kernel would give to it on a port with a NIC_FLOW_SHARED flow stays with the kernel. -ENOENT: not known.
+	 */
+	int (*owns)(struct nic *nic, uint64_t cookie, bool on);
+
+	/* Takes all flows and sockets off, of whomever: a process that takes queues over does not know what is in the table. */
 	void (*steer_none)(struct nic *nic);
 
 	/* Adds or removes an address that the host owns: flows with an "any" local address match only these. */

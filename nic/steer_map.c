@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steer_map.c - the writer's side of steer_map.h: flows and local addresses in and out of the
- * tables.
+ * steer_map.c - the writer's side of steer_map.h: flows, sockets and local addresses in and
+ * out of the tables.
  *
  * Plain stores only: no system call, no privilege, no lock; the caller serialises. Linked into the
  * AF_XDP plugin and, for the loop backend, into tests.
@@ -127,6 +127,25 @@ static struct steer_local *find_local(struct steer_map *map, const struct ipaddr
 	return NULL;
 }
 
+static struct steer_cookie *find_cookie(struct steer_map *map, __u64 cookie,
+					struct steer_cookie **empty)
+{
+	uint32_t hash = steer_hash_cookie(cookie);
+	unsigned free_slots = 0;
+	int chosen;
+
+	for (uint32_t i = 0; i < STEER_PROBES; i++) {
+		struct steer_cookie *slot = &map->cookies[steer_slot(hash, i, STEER_COOKIES)];
+
+		if (slot->used && slot->cookie == cookie)
+			return slot;
+		free_slots |= !slot->used << i;
+	}
+	chosen = choose_slot(free_slots);
+	*empty = chosen < 0 ? NULL : &map->cookies[steer_slot(hash, (uint32_t)chosen, STEER_COOKIES)];
+	return NULL;
+}
+
 static int add_flow(struct steer_map *map, const struct steer_key *key, uint8_t bits)
 {
 	struct steer_flow *empty = NULL, *slot = find_flow(map, key, &empty);
@@ -195,6 +214,26 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 	return on ? add_flow(map, &key, bits) : remove_flow(map, &key, bits);
 }
 
+int steer_map_owns(struct steer_map *map, __u64 cookie, bool on)
+{
+	struct steer_cookie *empty = NULL, *slot = find_cookie(map, cookie, &empty);
+
+	if (slot) {
+		if (on)
+			slot->used++;
+		else if (slot->used > 1)
+			slot->used--;
+		else
+			slot_clear(&slot->used);
+		return 0;
+	}
+	if (!on || !empty)
+		return on ? -ENOSPC : -ENOENT;
+	empty->cookie = cookie;
+	slot_publish(&empty->used);
+	return 0;
+}
+
 void steer_map_no_flows(struct steer_map *map)
 {
 	memset(map->ports, 0, sizeof(map->ports));
@@ -202,6 +241,9 @@ void steer_map_no_flows(struct steer_map *map)
 	for (unsigned i = 0; i < STEER_FLOWS; i++)
 		if (map->flows[i].used)
 			slot_clear(&map->flows[i].used);
+	for (unsigned i = 0; i < STEER_COOKIES; i++)
+		if (map->cookies[i].used)
+			slot_clear(&map->cookies[i].used);
 }
 
 int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on)

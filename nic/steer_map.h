@@ -25,6 +25,7 @@
 #define STEER_PORTS 65536
 #define STEER_FLOWS 16384 /* powers of two */
 #define STEER_LOCALS 4096
+#define STEER_COOKIES 16384
 #define STEER_BUCKET 4
 #define STEER_PROBES (2 * STEER_BUCKET)
 
@@ -59,6 +60,11 @@ struct steer_local {
 	__u64 used;
 };
 
+struct steer_cookie {
+	__u64 cookie;
+	__u64 used; /* how often it was entered */
+};
+
 struct steer_map {
 	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
 	__u32 max_len;		 /* longest frame that fits a UMEM chunk */
@@ -67,6 +73,7 @@ struct steer_map {
 	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
 	struct steer_local locals[STEER_LOCALS];
 	struct steer_flow flows[STEER_FLOWS];
+	struct steer_cookie cookies[STEER_COOKIES]; /* of the sockets that the flows are for */
 	/*
 	 * How many flows set each bit of ports[]. For the writer only; here, so that a process which
 	 * takes over after a fork has them.
@@ -87,6 +94,11 @@ static inline __attribute__((always_inline)) __u64 steer_mix(__u64 h, __u64 word
 static inline __attribute__((always_inline)) __u32 steer_hash_addr(const __u64 *addr)
 {
 	return (__u32)(steer_mix(steer_mix(0, addr[0]), addr[1]) >> 32);
+}
+
+static inline __attribute__((always_inline)) __u32 steer_hash_cookie(__u64 cookie)
+{
+	return (__u32)(steer_mix(0, cookie) >> 32);
 }
 
 static inline __attribute__((always_inline)) __u32 steer_hash_key(const struct steer_key *key)
@@ -113,6 +125,9 @@ void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
 
 /* As nic_ops.steer(); also -EOPNOTSUPP for a multicast remote and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
+
+/* As nic_ops.owns(). */
+int steer_map_owns(struct steer_map *map, __u64 cookie, bool on);
 
 /* As nic_ops.steer_none(). */
 void steer_map_no_flows(struct steer_map *map);

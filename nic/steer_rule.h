@@ -250,6 +250,20 @@ STEER_INLINE bool steer_is_local(const struct steer_map *map, const __u64 *addr)
 	return false;
 }
 
+/* Is the socket with @cookie one that there are flows for? */
+STEER_INLINE bool steer_is_owned(const struct steer_map *map, __u64 cookie)
+{
+	__u32 hash = steer_hash_cookie(cookie), i;
+
+	for (i = 0; i < STEER_PROBES; i++) {
+		const struct steer_cookie *slot = &map->cookies[steer_slot(hash, i, STEER_COOKIES)];
+
+		if (slot->used && slot->cookie == cookie)
+			return true;
+	}
+	return false;
+}
+
 STEER_INLINE bool steer_same_key(const struct steer_key *a, const struct steer_key *b)
 {
 	return a->local[0] == b->local[0] && a->local[1] == b->local[1] &&

@@ -74,8 +74,16 @@ static int rank(const struct sock *s)
 	return (s->bound_if != 0) * 2 + (s->family == AF_INET);
 }
 
-/* The socket of a reuseport group that the four-tuple falls on; @n members, counted by the caller. */
-static struct sock *choose(struct sock *first, unsigned n, const struct ipaddr *local,
+static bool is_active(const struct sock *s)
+{
+	return relaxed_get(s->state) == SOCK_ACTIVE;
+}
+
+/*
+ * The socket of a reuseport group that the four-tuple falls on; @n members, counted by the caller. Those that nobody here has
+ * received on yet have rules in another process, if at all.
+ */
+static struct sock *choose(struct sock *first, unsigned n, bool active, const struct ipaddr *local,
 			   const struct ipaddr *remote, const struct demux_key *packet,
 			   uint16_t remote_port, bool v6)
 {
@@ -83,7 +91,7 @@ static struct sock *choose(struct sock *first, unsigned n, const struct ipaddr *
 	unsigned k = (unsigned)(((uint64_t)(h * 0x85ebca6bu) * n) >> 32);
 
 	for (struct sock *s = first; s; s = s->hash_next)
-		if (rank(s) == rank(first) &&
+		if (rank(s) == rank(first) && (!active || is_active(s)) &&
 		    takes(s, local, remote, packet, remote_port, v6) && k-- == 0)
 			return s;
 	return first;
@@ -93,7 +101,7 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 			 uint16_t remote_port, const struct demux_key *packet, bool v6)
 {
 	struct sock *best = NULL;
-	unsigned same = 0;
+	unsigned same = 0, active = 0;
 	bool group = true;
 
 	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
@@ -102,16 +110,17 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 			continue;
 		if (!best || rank(s) > rank(best)) {
 			best = s;
-			same = 0;
+			same = active = 0;
 			group = true;
 		}
 		if (rank(s) != rank(best))
 			continue;
 		same++;
+		active += is_active(s);
 		group = group && s->reuseport;
 	}
 	if (same > 1 && group)
-		return choose(best, same, local, remote, packet, remote_port, v6);
+		return choose(best, active ? active : same, active, local, remote, packet, remote_port, v6);
 	return best;
 }
 

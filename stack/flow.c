@@ -69,6 +69,43 @@ static void uninstall(struct flow *f, uint32_t mask)
 			stack.iface[i]->nic->ops->steer(stack.iface[i]->nic, &f->rule, false);
 }
 
+/* The socket with @cookie is no user of rules on the interfaces in @mask. */
+static void disown(uint64_t cookie, uint32_t mask)
+{
+	for (unsigned i = 0; cookie && stack.owner && i < stack.ifaces; i++)
+		if (mask & (1u << i))
+			stack.iface[i]->nic->ops->owns(stack.iface[i]->nic, cookie, false);
+}
+
+static void explain(const struct nic *nic, int err, char why[NIC_WHY_LEN])
+{
+	snprintf(why, NIC_WHY_LEN,
+		 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS", nic->ifname,
+		 strerrordesc_np(-err));
+}
+
+/* Only on a shared port is anybody interested in whose the datagrams are. */
+static bool own(const struct flow *f, uint64_t cookie, char why[NIC_WHY_LEN])
+{
+	uint32_t added = 0;
+
+	for (unsigned i = 0; cookie && i < stack.ifaces; i++) {
+		struct nic *nic = stack.iface[i]->nic;
+		int err;
+
+		if (!(f->ifaces & (1u << i)))
+			continue;
+		err = nic->ops->owns(nic, cookie, true);
+		if (err && (f->rule.flags & NIC_FLOW_SHARED)) {
+			explain(nic, err, why);
+			disown(cookie, added);
+			return false;
+		}
+		added |= err ? 0 : 1u << i;
+	}
+	return true;
+}
+
 static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 {
 	uint32_t added = 0;
@@ -81,8 +118,7 @@ static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 			continue;
 		err = nic->ops->steer(nic, &f->rule, true);
 		if (err) {
-			snprintf(why, NIC_WHY_LEN, "%s: no steering rule (%s): too many sockets are "
-				 "accelerated; narrow KBACCEL_PORTS", nic->ifname, strerrordesc_np(-err));
+			explain(nic, err, why);
 			uninstall(f, added);
 			return err;
 		}
@@ -104,7 +140,8 @@ void flow_forget(void)
 	}
 }
 
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN])
+/* A rule with one user more. */
+static struct flow *enter(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN])
 {
 	struct flow_entry **head = bucket_of(rule), *f = *head;
 
@@ -130,7 +167,7 @@ struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_W
 	return &f->flow;
 }
 
-void flow_put(struct flow *flow)
+static void leave(struct flow *flow)
 {
 	struct flow_entry **p = bucket_of(&flow->rule);
 
@@ -141,4 +178,20 @@ void flow_put(struct flow *flow)
 		p = &(*p)->next;
 	*p = (*p)->next;
 	slab_put(&slab, (struct flow_entry *)flow);
+}
+
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, uint64_t cookie, char why[NIC_WHY_LEN])
+{
+	struct flow *f = enter(rule, mask, why);
+
+	if (!f || own(f, cookie, why))
+		return f;
+	leave(f);
+	return NULL;
+}
+
+void flow_put(struct flow *f, uint64_t cookie)
+{
+	disown(cookie, f->ifaces);
+	leave(f);
 }

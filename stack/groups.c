@@ -132,7 +132,7 @@ static void add(struct sock *s, const struct group *model)
 static void drop_flow(struct group *g)
 {
 	if (g->flow)
-		flow_put(g->flow);
+		flow_put(g->flow, 0);
 	g->flow = NULL;
 }
 
@@ -311,13 +311,11 @@ static bool is_own;
 static void compare_cookie(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
-	socklen_t len = sizeof(s->cookie);
 
+	(void)fd;
 	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
 	    s->local_port != survey.port)
 		return;
-	if (!s->cookie)
-		kernel_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookie, &len);
 	is_own = is_own || s->cookie == looked_for;
 }
 
@@ -440,9 +438,9 @@ static void steer_one(struct sock *s, struct group *g)
 	}
 	g->refused = false;
 	/* The new rule first: its addresses may have changed. */
-	g->flow = flow_get(&rule, 1u << iface, why);
+	g->flow = flow_get(&rule, 1u << iface, 0, why);
 	if (before)
-		flow_put(before);
+		flow_put(before, 0);
 }
 
 void groups_steer(struct sock *s)

@@ -59,7 +59,7 @@ static bool wants_stamps(const struct sock *s)
 static void unsteer_address(struct sock *s)
 {
 	if (s->flow)
-		flow_put(s->flow);
+		flow_put(s->flow, s->cookie);
 	s->flow = NULL;
 }
 
@@ -247,6 +247,15 @@ static const char *joining_option(const struct sock *s, int fd)
 	return NULL;
 }
 
+/* What the kernel tells this socket by from others: read while system calls are allowed (R7). */
+static void read_cookie(struct sock *s, int fd)
+{
+	socklen_t len = sizeof(s->cookie);
+
+	if (!s->cookie)
+		kernel_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s->cookie, &len);
+}
+
 static void read_flags(struct sock *s, int fd)
 {
 	relaxed_set(s->nonblock, (kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
@@ -281,6 +290,7 @@ static int prepare(struct sock *s, int fd)
 	if (!relaxed_get(s->slots))
 		return 0;
 	read_flags(s, fd);
+	read_cookie(s, fd);
 	option = sockopt_read(s, fd, SOCKOPT_ALL, 0);
 	if (!option)
 		option = sock_hidden_option(s, fd);
@@ -329,13 +339,13 @@ static void resteer(struct sock *s)
 		unsteer_address(s);
 		return;
 	}
-	f = flow_get(&rule, s->ifaces, why);
+	f = flow_get(&rule, s->ifaces, s->cookie, why);
 	if (!f) {
 		refuse(s, why);
 		return;
 	}
 	if (s->flow)
-		flow_put(s->flow);
+		flow_put(s->flow, s->cookie);
 	s->flow = f;
 }
 

@@ -135,7 +135,7 @@ struct sock {
 	struct group *groups;        /* groups.c: multicast memberships; written with all engines locked */
 	unsigned group_count;
 	bool group_all4, group_all6; /* IP_MULTICAST_ALL, IPV6_MULTICAST_ALL */
-	uint64_t cookie;             /* SO_COOKIE; 0: not asked yet */
+	uint64_t cookie;             /* SO_COOKIE, once it is chosen */
 
 	struct sock *hash_next;      /* demux.c: same bucket */
 	LIST_HEAD(, epoll_item) items;

@@ -92,10 +92,13 @@ struct iface *stack_iface(int ifindex);
 struct sock;
 struct nic_flow flow_rule(const struct sock *s);
 
-/* Installs @rule on the interfaces in @mask (or counts one more user). NULL: @why. flow_put() ends one use. */
+/*
+ * Installs @rule on the interfaces in @mask (or counts one more user), for the kernel's socket with @cookie (0: for a group,
+ * where none is asked for). NULL: @why. flow_put() ends one use, by the same socket.
+ */
 void flow_reserve(void);
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, char why[NIC_WHY_LEN]);
-void flow_put(struct flow *f);
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, uint64_t cookie, char why[NIC_WHY_LEN]);
+void flow_put(struct flow *f, uint64_t cookie);
 
 /* Drops all rules, which were those of interfaces that are ours no longer. */
 void flow_forget(void);

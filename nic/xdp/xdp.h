@@ -14,6 +14,7 @@
  *   xdp_prog.c   XDP program: load, attach           xdp_steer.c  steering ops and kernel statistics
  *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
  *   xdp_generic.c  the kernel's structures, for generic mode
+ *   xdp_cookie.c   where the kernel keeps a socket's cookie  xdp_measure.bpf.c  looks for it
  */
 #ifndef NIC_XDP_XDP_H
 #define NIC_XDP_XDP_H
@@ -163,6 +164,7 @@ int xdp_ring_arm(struct nic_queue *q);
 
 /* xdp_steer.c; see struct nic_ops. */
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
+int xdp_owns(struct nic *nic, uint64_t cookie, bool on);
 void xdp_no_flows(struct nic *nic);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
 void xdp_set_mac(struct nic *nic, const uint8_t mac[6]);

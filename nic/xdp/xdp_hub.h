@@ -15,7 +15,7 @@
 
 #include "nic/steer_map.h"
 
-#define HUB_VERSION 1u /* changes with this file and with steer_map.h */
+#define HUB_VERSION 2u /* changes with this file and with steer_map.h */
 #define HUB_SEATS 32
 #define HUB_NO_SEAT HUB_SEATS
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/rawcall.h"
+#include "nic/xdp/xdp_cookie.h"
 #include "nic/xdp/xdp_generic.h"
 #include "nic/xdp/xdp_hub.h"
 #include "xdp_steer.skel.h"
@@ -54,6 +55,7 @@ static int load(const struct xdp_nic *x, uint32_t shared_info, struct xdp_steer 
 	if (!bpf)
 		return -errno;
 	bpf->rodata->shared_info = shared_info;
+	bpf->rodata->cookie_index = xdp_cookie_index();
 	bpf->rodata->record_len = xdp_record_len(x);
 	err = xdp_steer__load(bpf);
 	if (err < 0) {

@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "nic/steer_rule.h"
+#include "nic/xdp/xdp_cookie.h"
 #include "nic/xdp/xdp_generic.h"
 #include "nic/xdp/xdp_hub.h"
 
@@ -67,6 +68,9 @@ const volatile __u32 record_len = HUB_RECORD_SMALL;
 
 /* xdp_generic_shared_info(); 0 in native mode, where the verifier then removes is_batch(). */
 const volatile __u32 shared_info;
+
+/* xdp_cookie_index(); 0: it is not known where a socket's cookie is. */
+const volatile __u32 cookie_index;
 
 /*
  * The coarse clock is up to a tick late, which a lease of about a second can bear, and costs
@@ -139,13 +143,23 @@ static __always_inline __u32 kinds_of(const struct bpf_sock *sk, bool v4)
 	return sk->family == AF_INET ? STEER_ANY4 : STEER_ANY46;
 }
 
+/* The socket's cookie; 0: it has none. For as long as cookie_index is not 0. */
+static __always_inline __u64 cookie_of(const struct bpf_sock *sk)
+{
+	__u64 head[COOKIE_WORDS];
+
+	if (bpf_probe_read_kernel(head, sizeof(head), sk))
+		return 0;
+	return head[cookie_index & (COOKIE_WORDS - 1)];
+}
+
 /*
  * Sockets of other programs may share the port or refine it, so the kernel is asked whose the frame
- * is: of the port's @bits those stay that a socket of this shape can have set. The port is compared
- * because a program of the sk_lookup type may have chosen a socket of another one.
+ * is. Without its cookie, of the port's @bits those stay that a socket of this shape can have set. The
+ * port is compared because a program of the sk_lookup type may have chosen a socket of another one.
  */
-static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct steer_key *key,
-					   __u32 bits)
+static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct steer_map *map,
+					   const struct steer_key *key, __u32 bits)
 {
 	struct bpf_sock *sk = kernel_socket(ctx, key);
 
@@ -154,6 +168,8 @@ static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct stee
 	if (STEER_NET16(sk->src_port) != key->local_port ||
 	    (sk->bound_dev_if && !(bits & STEER_DEVICE)))
 		bits = 0;
+	else if (cookie_index)
+		bits = steer_is_owned(map, cookie_of(sk)) ? bits : 0;
 	else
 		bits &= kinds_of(sk, steer_is_v4(key->local));
 	bpf_sk_release(sk);
@@ -181,7 +197,7 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat) || !fits_chunk(ctx, map, data, end) || is_batch(ctx))
 		return false;
 	if (bits & STEER_SHARED)
-		bits = bits_of_owner(ctx, &key, bits);
+		bits = bits_of_owner(ctx, map, &key, bits);
 	return steer_match(map, &key, bits);
 }
 

@@ -22,6 +22,11 @@ int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 	return err;
 }
 
+int xdp_owns(struct nic *nic, uint64_t cookie, bool on)
+{
+	return steer_map_owns(xdp_nic_of(nic)->map, cookie, on);
+}
+
 void xdp_no_flows(struct nic *nic)
 {
 	struct xdp_nic *x = xdp_nic_of(nic);

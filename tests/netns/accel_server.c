@@ -6,13 +6,14 @@
  *   accel_server [options] PORT [STEP...]
  *     -6 IPv6 only, -d dual stack      -b ADDRESS     -r BYTES   SO_RCVBUF      -s        sink: no replies
  *     -w block|poll|select|epoll|busy  how it waits   -q         no line for each datagram
- *     -n COUNT  exits after so many    -S   SO_REUSEPORT
+ *     -n COUNT  exits after so many    -S   SO_REUSEPORT   -R SO_REUSEADDR
  *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
  *     -x PORT   one more socket, which is looked at once and never read
+ *     -W COUNT  as many sockets, and a process for each; all of them have all open. The number of the process ends the lines
  *   STEP: daemon fork workers=N nobody chroot=DIR seccomp closefrom closeall pause=MS
  *
  * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
- * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM", at SIGTERM "total N bad N".
+ * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM [PROCESS]", at SIGTERM "total N bad N".
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +33,8 @@
 
 #include "accel_common.h"
 
+#define MAX_WORKERS 8
+
 static uint8_t buf[KB_MAX];
 static struct sockaddr_storage from;
 static socklen_t fromlen;
@@ -41,6 +44,7 @@ static const char *wait_how = "block";
 static unsigned long total, bad, limit;
 static long pause_us;
 static int fd = -1, epfd = -1;
+static int workers = 1, worker;
 
 /* One write() and no other call: stdio's would not pass step_seccomp(). */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -210,13 +214,15 @@ static void serve_request(const struct kb_request *rq)
 
 static void tell(size_t len, bool ok, uint32_t seq)
 {
-	char host[64] = "?";
+	char host[64] = "?", number[16] = "";
 
 	if (from.ss_family == AF_INET)
 		inet_ntop(AF_INET, &((struct sockaddr_in *)&from)->sin_addr, host, sizeof(host));
 	else
 		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&from)->sin6_addr, host, sizeof(host));
-	say("got %u %zu %s %s\n", seq, len, ok ? "ok" : "BAD", host);
+	if (workers > 1)
+		snprintf(number, sizeof(number), " %d", worker);
+	say("got %u %zu %s %s%s\n", seq, len, ok ? "ok" : "BAD", host, number);
 }
 
 static void got(size_t len)
@@ -282,7 +288,7 @@ static void serve(void)
 	}
 }
 
-static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const char *address,
+static void open_socket(int family, bool dual, int reuse, int rcvbuf, const char *address,
 			int port)
 {
 	struct sockaddr_storage ss;
@@ -294,8 +300,8 @@ static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const
 		kb_die("socket: %s", strerror(errno));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-	if (reuseport)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (reuse)
+		setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof(on));
 	if (rcvbuf)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	len = kb_addr(address ? address : family == AF_INET6 ? "::" : "0.0.0.0", port, &ss);
@@ -306,15 +312,26 @@ static void open_socket(int family, bool dual, bool reuseport, int rcvbuf, const
 	say("bound %d fd %d\n", ntohs(((struct sockaddr_in *)&ss)->sin_port), fd);
 }
 
+/* Like a prefork server. The parent is the last one, and the others end with it. */
+static void fork_workers(const int *sockets)
+{
+	while (worker < workers - 1 && fork() > 0)
+		worker++;
+	if (worker < workers - 1)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	fd = sockets[worker];
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_term };
 	struct epoll_event ev = { .events = EPOLLIN };
-	bool dual = false, reuseport = false;
-	int family = AF_INET, rcvbuf = 0, unread = 0, c;
+	bool dual = false;
+	int family = AF_INET, reuse = 0, rcvbuf = 0, unread = 0, c;
 	const char *address = NULL;
+	int sockets[MAX_WORKERS];
 
-	while ((c = getopt(argc, argv, "6db:r:sw:qn:Su:Px:")) != -1)
+	while ((c = getopt(argc, argv, "6db:r:sw:qn:SRu:Px:W:")) != -1)
 		switch (c) {
 		case '6':
 			family = AF_INET6;
@@ -341,7 +358,10 @@ int main(int argc, char **argv)
 			limit = strtoul(optarg, NULL, 10);
 			break;
 		case 'S':
-			reuseport = true;
+			reuse = SO_REUSEPORT;
+			break;
+		case 'R':
+			reuse = SO_REUSEADDR;
 			break;
 		case 'x':
 			unread = atoi(optarg);
@@ -349,16 +369,23 @@ int main(int argc, char **argv)
 		case 'P':
 			picky = true;
 			break;
+		case 'W':
+			workers = atoi(optarg);
+			break;
 		case 'u':
 			pause_us = atol(optarg);
 			break;
 		default:
 			kb_die("usage: accel_server [options] PORT [STEP...]");
 		}
-	if (optind >= argc)
-		kb_die("no port");
+	if (optind >= argc || workers < 1 || workers > MAX_WORKERS)
+		kb_die("no port, or too many processes");
 	sigaction(SIGTERM, &sa, NULL);
-	open_socket(family, dual, reuseport, rcvbuf, address, atoi(argv[optind]));
+	for (int i = 0; i < workers; i++) {
+		open_socket(family, dual, reuse, rcvbuf, address, atoi(argv[optind]));
+		sockets[i] = fd;
+	}
+	fork_workers(sockets);
 	if (strcmp(wait_how, "epoll") == 0) {
 		epfd = epoll_create1(0);
 		epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);

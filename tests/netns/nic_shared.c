@@ -114,6 +114,16 @@ static void test_session(void)
 	check(other_got(other) == FIVE, "the other process gets its IPv6 session's datagrams");
 }
 
+/* The last one bound is the kernel's choice. */
+static void test_twin(void)
+{
+	pid_t other = start_other("::", NULL);
+
+	check(comes(peer4, a4, 0) && comes(peer6, a6, 0), "a twin of another process' is not steered");
+	check(other_got(other) == 2 * FIVE, "the other process gets what is for its socket");
+	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "when it has gone, all is ours again");
+}
+
 /* Without the flag nobody is asked: that is the price of not setting it. */
 static void test_unshared(struct nic_flow *flow)
 {
@@ -144,6 +154,8 @@ int main(int argc, char **argv)
 				 .families = NIC_FLOW_V4 | NIC_FLOW_V6,
 				 .flags = NIC_FLOW_SHARED };
 	struct ipaddr local4, local6;
+	socklen_t len = sizeof(uint64_t);
+	uint64_t cookie = 0;
 
 	if (argc != 8 || !nic_load(argv[1], argv[2]))
 		return 2;
@@ -159,9 +171,14 @@ int main(int argc, char **argv)
 	nic->ops->set_local(nic, &local6, true);
 	lease(60000);
 	check(nic->ops->steer(nic, &flow, true) == 0, "steers a shared port");
+	send_numbered(peer4, a4, PORT, 0, FIVE, 64);
+	check(steered() == 0 && kernel_got(own, 100) == FIVE, "as long as no socket is named, it is the kernel's");
+	getsockopt(own, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	check(nic->ops->owns(nic, cookie, true) == 0, "names its socket");
 	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "alone on its port, it gets all");
 	test_address();
 	test_session();
+	test_twin();
 	test_spoofed();
 	test_unshared(&flow);
 	nic->ops->close(nic);

@@ -33,6 +33,7 @@
 static struct xdp_steer *skel;
 static struct steer_map *map;
 static int xsk = -1;
+static uint32_t cookie_index; /* as in the program */
 static struct test_frame f;
 static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
 
@@ -119,10 +120,13 @@ static int open_all(void)
 	xsk = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (xsk < 0)
 		return -errno;
-	skel = xdp_steer__open_and_load();
+	skel = xdp_steer__open();
 	if (!skel)
 		return -errno;
-	err = take_seat();
+	skel->rodata->cookie_index = cookie_index;
+	err = xdp_steer__load(skel);
+	if (err == 0)
+		err = take_seat();
 	if (err == 0)
 		err = bpf_map_update_elem(bpf_map__fd(skel->maps.alive), &key, &xsk, 0);
 	return err < 0 ? err : bpf_map_update_elem(bpf_map__fd(skel->maps.xsks), &key, &xsk, 0);

@@ -5,11 +5,13 @@
  *
  * Kernel sockets are made in a network namespace of this process; frames go through
  * BPF_PROG_TEST_RUN, which looks sockets up in that namespace as if they came in by its loopback
- * device. Whose a socket is does not show in a look-up, so one process plays all parts.
+ * device. Whose a socket is does not show in a look-up, so one process plays all parts. First with a
+ * program that does not know where the kernel keeps a socket's cookie, then with one that does.
  */
 #define _GNU_SOURCE
 #include <sched.h>
 
+#include "nic/xdp/xdp_cookie.c"
 #include "tests/unit/test_nic_prog.h"
 
 #define V4 NIC_FLOW_V4
@@ -36,14 +38,14 @@ static socklen_t sockaddr_of(int family, const char *text, uint16_t port, struct
 }
 
 /* A socket on port 53 as server programs make them; closed after the test. */
-static int bound(int family, const char *local, const char *device)
+static int bound_by(int option, int family, const char *local, const char *device)
 {
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1, off = 0;
 	struct sockaddr_in6 sa;
 	socklen_t len = sockaddr_of(family, local, 53, &sa);
 
 	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)), 0);
 	if (family == AF_INET6)
 		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
 	if (device)
@@ -53,6 +55,11 @@ static int bound(int family, const char *local, const char *device)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
 	fds[fd_count++] = fd;
 	return fd;
+}
+
+static int bound(int family, const char *local, const char *device)
+{
+	return bound_by(SO_REUSEADDR, family, local, device);
 }
 
 static int connected(int family, const char *local, const char *remote, uint16_t port)
@@ -249,13 +256,101 @@ static void a_device_is_more_specific(void **state)
 	assert_true(taken4());
 }
 
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
+	return cookie;
+}
+
+static void own(int fd, bool on)
+{
+	assert_int_equal(steer_map_owns(map, cookie_of(fd), on), 0);
+}
+
+static void the_cookie_is_compared(void **state)
+{
+	int ours, other;
+
+	(void)state;
+	flow(NULL, NULL, V4 | V6, NIC_FLOW_SHARED);
+	ours = bound(AF_INET6, NULL, NULL);
+	assert_false(taken4() || taken6()); /* nobody has named it */
+	own(ours, true);
+	assert_true(taken4() && taken6());
+	other = bound(AF_INET6, NULL, NULL);
+	assert_false(taken4() || taken6()); /* of the same shape, without a cookie */
+	cookie_of(other);
+	assert_false(taken4() || taken6());
+	own(other, true);
+	assert_true(taken4() && taken6());
+	own(ours, false);
+	assert_true(taken4() && taken6());
+	close_from(1);
+	assert_false(taken4() || taken6());
+}
+
+static void cookies_are_counted(void **state)
+{
+	int ours;
+
+	(void)state;
+	flow(NULL, NULL, V4, NIC_FLOW_SHARED);
+	ours = bound(AF_INET, NULL, NULL);
+	own(ours, true);
+	own(ours, true);
+	own(ours, false);
+	assert_true(taken4());
+	own(ours, false);
+	assert_false(taken4());
+	assert_int_equal(steer_map_owns(map, cookie_of(ours), false), -ENOENT);
+}
+
+/* Without a rule for it, a socket of ours gets nothing. */
+static void a_rule_is_needed_too(void **state)
+{
+	(void)state;
+	flow("10.0.0.1", "10.0.0.8", 0, NIC_FLOW_SHARED);
+	own(bound(AF_INET, NULL, NULL), true);
+	assert_false(taken4());
+	own(connected(AF_INET, NULL, "10.0.0.8", 1000), true);
+	assert_true(from("10.0.0.8", 1000));
+	assert_false(taken4());
+}
+
+/* Each flow of a group is taken if and only if the kernel has chosen ours. */
+static void a_group_is_divided(void **state)
+{
+	unsigned n[3] = { 0 };
+
+	(void)state;
+	flow(NULL, NULL, V4 | V6, NIC_FLOW_SHARED);
+	for (int i = 0; i < 2; i++)
+		bound_by(SO_REUSEPORT, AF_INET6, NULL, NULL);
+	for (uint16_t port = 1000; port < 1200; port++) {
+		bool four[2], six[2];
+
+		for (int i = 0; i < 2; i++) {
+			own(fds[i], true);
+			four[i] = from("10.0.0.9", port);
+			six[i] = from("fd00::9", port);
+			own(fds[i], false);
+			n[i] += four[i] + six[i];
+		}
+		assert_true(four[0] != four[1] && six[0] != six[1]);
+	}
+	assert_true(n[0] > 100 && n[1] > 100);
+}
+
 /* For people. */
 static void show_cost(void **state)
 {
 	uint32_t plain, asked, passed;
 
 	(void)state;
-	bound(AF_INET6, NULL, NULL);
+	own(bound(AF_INET6, NULL, NULL), true);
 	flow(NULL, NULL, V4 | V6, 0);
 	assert_true(taken4());
 	run_frame(&f, f.len, 100000, &plain);
@@ -276,6 +371,16 @@ static bool lay_out(void)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void the_place_is_found(void **state)
+{
+	uint64_t begun = clock_ns();
+
+	(void)state;
+	assert_in_range(xdp_cookie_index(), 1, COOKIE_WORDS - 1);
+	printf("# finding the cookie took %u us\n", (unsigned)((clock_ns() - begun) / 1000));
+	assert_int_equal(xdp_cookie_index(), cookie_index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +395,14 @@ int main(void)
 		CASE(a_device_is_more_specific),
 		CASE(show_cost),
 	};
+	const struct CMUnitTest exact[] = {
+		CASE(the_place_is_found),
+		CASE(the_cookie_is_compared),
+		CASE(cookies_are_counted),
+		CASE(a_rule_is_needed_too),
+		CASE(a_group_is_divided),
+		CASE(show_cost),
+	};
 	int status = program_open();
 
 	if (status)
@@ -298,7 +411,10 @@ int main(void)
 		printf("no network namespace can be made here\n");
 		return 77;
 	}
-	status = cmocka_run_group_tests(tests, NULL, NULL);
+	status = cmocka_run_group_tests_name("by shape", tests, NULL, NULL);
+	program_close();
+	cookie_index = xdp_cookie_index();
+	status = status || program_open() || cmocka_run_group_tests_name("by cookie", exact, NULL, NULL);
 	program_close();
 	return status;
 }

@@ -307,6 +307,26 @@ static void martians_pass_except_on_loopback(void **state)
 	assert_true(wanted("::1", 1, "::1", 53));
 }
 
+static void cookies_fill_up(void **state)
+{
+	uint64_t n = 0, gone;
+
+	(void)state;
+	while (steer_map_owns(map, n + 1, true) == 0)
+		n++;
+	assert_in_range(n, STEER_COOKIES / 2, STEER_COOKIES);
+	for (uint64_t i = 1; i <= n; i++)
+		assert_true(steer_is_owned(map, i));
+	assert_false(steer_is_owned(map, n + 1) || steer_is_owned(map, 0));
+	gone = n / 2;
+	assert_int_equal(steer_map_owns(map, gone, false), 0);
+	assert_false(steer_is_owned(map, gone));
+	assert_int_equal(steer_map_owns(map, gone, false), -ENOENT);
+	steer_map_no_flows(map);
+	for (uint64_t i = 1; i <= n; i++)
+		assert_false(steer_is_owned(map, i));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -318,6 +338,7 @@ int main(void)
 		CASE(alike_flows_are_counted),		 CASE(a_shared_wildcard_is_both_or_neither),
 		CASE(a_full_table_says_so_and_recovers), CASE(many_local_addresses),
 		CASE(martians_pass_except_on_loopback),	 CASE(groups_need_their_own_rule),
+		CASE(cookies_fill_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
