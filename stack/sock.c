@@ -20,6 +20,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostfilter.h"
+#include "stack/sock_internal.h"
 #include "stack/sock_options.h"
 #include "stack/sockopt.h"
 #include "stack/adopt.h"
@@ -56,7 +57,7 @@ static bool wants_stamps(const struct sock *s)
 	return s->want & WANT_ANY_STAMP;
 }
 
-static void unsteer_address(struct sock *s)
+void sock_unsteer_address(struct sock *s)
 {
 	if (s->flow)
 		flow_put(s->flow, s->cookie);
@@ -66,7 +67,7 @@ static void unsteer_address(struct sock *s)
 /* Steering off. Called with stack.lock held, like all below that change the state. */
 static void unsteer(struct sock *s)
 {
-	unsteer_address(s);
+	sock_unsteer_address(s);
 	groups_unsteer(s);
 	if (s->state == SOCK_ACTIVE) {
 		relaxed_add(stack.steered, -1u);
@@ -328,7 +329,7 @@ static bool hears_groups_only(const struct sock *s)
 }
 
 /* Before it is changed, so that no datagram falls between two rules, the new one is installed. */
-static void resteer(struct sock *s)
+void sock_resteer(struct sock *s)
 {
 	char why[NIC_WHY_LEN];
 	struct nic_flow rule = flow_rule(s);
@@ -336,7 +337,7 @@ static void resteer(struct sock *s)
 
 	groups_steer(s);
 	if (hears_groups_only(s)) {
-		unsteer_address(s);
+		sock_unsteer_address(s);
 		return;
 	}
 	f = flow_get(&rule, s->ifaces, s->cookie, why);
@@ -347,56 +348,6 @@ static void resteer(struct sock *s)
 	if (s->flow)
 		flow_put(s->flow, s->cookie);
 	s->flow = f;
-}
-
-/* An address of the host that came or went, for follow_address(). */
-static const struct ipaddr *address;
-static bool address_came;
-
-static void follow_address(int fd, struct file *f)
-{
-	struct sock *s = (struct sock *)f;
-
-	(void)fd;
-	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
-	    !ipaddr_equal(&s->local, address) || s->address_gone == !address_came)
-		return;
-	s->address_gone = !address_came;
-	if (s->flow && s->address_gone)
-		unsteer_address(s);
-	else if (s->state == SOCK_ACTIVE)
-		resteer(s);
-}
-
-void sock_follow_address(const struct ipaddr *addr, bool on)
-{
-	address = addr;
-	address_came = on;
-	fdtable_each(follow_address);
-}
-
-static unsigned replaced;
-
-static void replace_iface(__attribute__((unused)) int fd, struct file *f)
-{
-	struct sock *s = (struct sock *)f;
-	uint32_t mask, bit = 1u << replaced;
-	char why[NIC_WHY_LEN];
-
-	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) || !(s->ifaces & bit))
-		return;
-	mask = stack_open_ifaces(&s->local, s->bound_if, why);
-	if (!mask)
-		return;
-	s->ifaces = (s->ifaces & ~bit) | mask;
-	if (s->state == SOCK_ACTIVE)
-		resteer(s);
-}
-
-void sock_replace_iface(unsigned dead)
-{
-	replaced = dead;
-	fdtable_each(replace_iface);
 }
 
 void sock_yield(int fd, struct file *f)
@@ -439,7 +390,7 @@ void sock_activate_slow(struct sock *s)
 		} else {
 			if (s->shared)
 				family_receives();
-			resteer(s);
+			sock_resteer(s);
 		}
 	}
 	if (s->state == SOCK_PREPARED) {
@@ -489,7 +440,7 @@ static void reroute(struct sock *s)
 
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
 	if (s->ifaces)
-		resteer(s);
+		sock_resteer(s);
 	else
 		refuse(s, why);
 }
@@ -548,13 +499,13 @@ static void change_device(struct sock *s)
 {
 	char why[NIC_WHY_LEN];
 
-	unsteer_address(s);
+	sock_unsteer_address(s);
 	groups_unsteer(s);
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
 	if (!s->ifaces)
 		refuse(s, why);
 	else if (s->state == SOCK_ACTIVE)
-		resteer(s);
+		sock_resteer(s);
 }
 
 /* IPV6_ADDRFORM: it is an IPv4 socket now, and so are its addresses. */
@@ -598,7 +549,7 @@ static void follow_option(struct sock *s, int fd, int level, int name)
 	else if (fast && s->bound_if != device)
 		change_device(s);
 	else if (s->state == SOCK_ACTIVE && (s->reuseaddr || s->reuseport) != shared)
-		resteer(s);
+		sock_resteer(s);
 }
 
 void sock_sync(struct sock *s, int fd, int level, int name)

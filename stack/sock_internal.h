@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sock_internal.h - between sock.c and sock_follow.c: the steering rule of one socket. With stack.lock held.
+ */
+#ifndef STACK_SOCK_INTERNAL_H
+#define STACK_SOCK_INTERNAL_H
+
+#include "stack/sock.h"
+
+/* Installs the rules for its addresses and groups as they are now, and takes the former ones off; or puts it on the kernel path. */
+void sock_resteer(struct sock *s);
+
+/* Takes the rule for its address off; those for groups stay. */
+void sock_unsteer_address(struct sock *s);
+
+#endif
