@@ -13,9 +13,11 @@
 #include "base/slab.h"
 #include "stack/engine.h"
 #include "stack/sock.h"
+#include "stack/stack.h"
 
 #define SKB_OVERHEAD 640     /* what an empty sk_buff and its rounding come to on x86-64 */
 #define SKB_ROUND 128
+#define SETTLE_US 100000     /* for so long at most */
 #define ASIDE_BYTES 4096     /* the largest frame's packet fits */
 #define ASIDE_RESERVED 2048  /* address space taken at the start */
 #define ASIDE_MAX 32768      /* 128 MiB at the very most, shared by all sockets */
@@ -193,4 +195,11 @@ void queue_free(struct dgram *chain)
 void queue_flush(struct sock *s)
 {
 	queue_free(queue_take(s, UINT32_MAX));
+}
+
+void queue_settle(struct sock *s)
+{
+	stack_drain();
+	relaxed_set(s->older, relaxed_get(s->count));
+	relaxed_set(s->settle_until, clock_ticks() + SETTLE_US * clock_ticks_per_us);
 }

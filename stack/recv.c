@@ -52,9 +52,17 @@ static void shadow_seen(struct sock *s)
 	relaxed_set(s->shadow_due, clock_ticks() + WAIT_KERNEL_US * clock_ticks_per_us);
 }
 
+/* The kernel goes on while steering is off, for a fork: what it got meanwhile comes before what is steered again. */
+static bool is_settling(const struct sock *s)
+{
+	uint64_t until = relaxed_get(s->settle_until);
+
+	return __builtin_expect(until != 0, 0) && clock_ticks() < until;
+}
+
 static bool shadow_is_due(const struct sock *s)
 {
-	return clock_ticks() >= relaxed_get(s->shadow_due);
+	return is_settling(s) ? relaxed_get(s->older) == 0 : clock_ticks() >= relaxed_get(s->shadow_due);
 }
 
 /* The shadow's next datagram or error; -EAGAIN: nothing there. */
@@ -68,11 +76,22 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 	shadow_seen(s);
 	if (r == -EMSGSIZE)
 		stack_path_changed();
+	if (r == -EAGAIN)
+		relaxed_set(s->settle_until, 0);
 	if (r < 0)
 		return r;
 	relaxed_set(s->last_stamp, 0);
 	count_shadow(s, r);
 	return r;
+}
+
+/* What is read now is older than what the shadow has. */
+static void queue_read(struct sock *s, unsigned n)
+{
+	uint32_t older = relaxed_get(s->older);
+
+	if (__builtin_expect(older != 0, 0))
+		relaxed_set(s->older, older > n ? older - n : 0);
 }
 
 /* A datagram that could not be copied is lost, and counted as such (net/ipv4/udp.c udp_recvmsg()). */
@@ -139,6 +158,7 @@ static ssize_t from_queue(struct sock *s, struct msghdr *msg, int flags)
 	d = queue_take(s, 1);
 	if (!d)
 		return -EAGAIN;
+	queue_read(s, 1);
 	r = copy_out(s, d, msg, flags);
 	queue_free(d);
 	return r;
@@ -440,16 +460,19 @@ static bool plain_messages(const struct mmsghdr *vec, unsigned n)
 static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int flags, int *err)
 {
 	unsigned max = n < BATCH ? n : BATCH, there;
+	int got;
 
 	if (!sock_readable(s))
 		stack_poll();
-	there = relaxed_get(s->count);
+	there = is_settling(s) ? relaxed_get(s->older) : relaxed_get(s->count);
 	if (there && there < max)
 		max = there;
 	if (!sock_readable(s) || shadow_is_due(s) || (flags & MSG_PEEK) ||
 	    !plain_messages(vec, max))
 		return 0;
-	return copy_chain(s, queue_take(s, max), vec, flags, err);
+	got = copy_chain(s, queue_take(s, max), vec, flags, err);
+	queue_read(s, (unsigned)got);
+	return got;
 }
 
 static bool time_is_up(uint64_t deadline)

@@ -119,6 +119,8 @@ struct sock {
 	uint64_t charged, rcvbuf;    /* bytes, as the kernel counts them */
 	uint32_t dropped;
 	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
+	uint64_t settle_until;       /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
+	uint32_t older;              /* ... but than that many of our queue */
 	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
 	uint64_t timeout_ns;         /* SO_RCVTIMEO; 0: for ever */
 	uint64_t last_stamp;         /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
@@ -257,6 +259,8 @@ void queue_untake(struct sock *s, struct dgram *first);
 /* Frees a chain of consumed datagrams. */
 void queue_free(struct dgram *chain);
 void queue_flush(struct sock *s);
+/* Steering is about to be switched on: what the shadow has by then is read before what comes by the queues afterwards. */
+void queue_settle(struct sock *s);
 
 /* recv.c: the receive calls on an accelerated socket. All return bytes or -errno. */
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
