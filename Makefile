@@ -86,7 +86,7 @@ TOOL := $(if $(TOOLS_OBJ),$(BUILD)/kbaccel)
 TEST_LIB := $(BUILD)/libkbaccel-test.a
 TEST_LIB_OBJ := $(BASE_OBJ) $(STACK_OBJ) $(call obj,$(wildcard nic/*.c)) $(LWIP_OBJ)
 
-TEST_DIRS := unit netns conform apps fuzz bench
+TEST_DIRS := unit netns conform apps fuzz bench soak
 test_src = $(filter-out %.bpf.c,$(wildcard tests/$1/*.c))
 test_bin = $(patsubst %.c,$(BUILD)/%,$(call test_src,$1))
 TEST_SRC := $(foreach d,$(TEST_DIRS),$(call test_src,$d))
@@ -238,6 +238,11 @@ LAB = BUILD=$(abspath $(BUILD)) KB_BENCH_BIN=$(abspath $(BUILD))/tests/bench
 bench: all $(call test_bin,bench) ## measure against the kernel's own path and bare AF_XDP
 	@$(LAB) tests/bench/run.sh
 
+MINUTES ?= 10
+
+soak: all $(call test_bin,soak) ## several processes under load and disturbances for MINUTES=10: nothing may be lost or leaked
+	@BUILD=$(BUILD) MINUTES=$(MINUTES) tests/soak/soak.sh
+
 # Everything again under a sanitizer, in a directory of its own.
 ASAN_TESTS ?= unit fuzz conform netns apps
 
@@ -307,6 +312,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 	@echo '  $(GROUPS): one group of tests; tests/run -h for single ones'
 
-.PHONY: all tests test check-fast bench asan tsan lint format deps demo install uninstall clean help force $(GROUPS)
+.PHONY: all tests test check-fast bench soak asan tsan lint format deps demo install uninstall clean help force $(GROUPS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
