@@ -76,10 +76,21 @@ int family_open(void)
 	return family && clan ? 0 : -ENOMEM;
 }
 
+static bool others_receive(void)
+{
+	for (unsigned i = 0; i < MAX_RECEIVERS; i++)
+		if (clan->receiver[i] && clan->receiver[i] != fdtable_owner)
+			return true;
+	return false;
+}
+
 /* With an empty queue: what is in it has to be read here. What came while the rule was switched off is taken in. */
 static void rest(struct sock *s)
 {
 	if (s->state != SOCK_ACTIVE || !s->shared || sock_readable(s))
+		return;
+	/* The shadow still has what is older than the rings' (queue_settle()): with nobody else there, in order. */
+	if (relaxed_get(s->settle_until) && !others_receive())
 		return;
 	sock_rest(s);
 	stack_drain();
@@ -90,14 +101,6 @@ static void rest_each(int fd, struct file *f)
 	(void)fd;
 	if (f->kind == FILE_SOCK)
 		rest((struct sock *)f);
-}
-
-static bool others_receive(void)
-{
-	for (unsigned i = 0; i < MAX_RECEIVERS; i++)
-		if (clan->receiver[i] && clan->receiver[i] != fdtable_owner)
-			return true;
-	return false;
 }
 
 static void calm_down(void)
