@@ -390,6 +390,7 @@ void sock_activate_slow(struct sock *s)
 		} else {
 			if (s->shared)
 				family_receives();
+			queue_settle(s);
 			sock_resteer(s);
 		}
 	}
