@@ -84,13 +84,21 @@ static bool others_receive(void)
 	return false;
 }
 
+/* What came before steering was switched on (queue_settle()). */
+static bool shadow_has_older(struct sock *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+	return relaxed_get(s->settle_until) && kernel_ppoll(&p, 1, (struct timespec){ 0, 0 }, NULL) == 1;
+}
+
 /* With an empty queue: what is in it has to be read here. What came while the rule was switched off is taken in. */
 static void rest(struct sock *s)
 {
 	if (s->state != SOCK_ACTIVE || !s->shared || sock_readable(s))
 		return;
-	/* The shadow still has what is older than the rings' (queue_settle()): with nobody else there, in order. */
-	if (relaxed_get(s->settle_until) && !others_receive())
+	/* With nobody else there in order: what the rings have would get into our queue, and be read first. */
+	if (shadow_has_older(s) && !others_receive())
 		return;
 	sock_rest(s);
 	stack_drain();
