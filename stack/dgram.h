@@ -25,6 +25,7 @@ struct dgram {
 	uint64_t stamp;         /* CLOCK_REALTIME ns at reception; 0: nobody asked */
 	int32_t ifindex;
 	int32_t pktinfo_if;     /* what IP_PKTINFO names: 0 if it was not wanted yet when the datagram came */
+	uint32_t claim;         /* queued before a fork: who reads it first has it (family_claim()); 0: nobody else can */
 	uint32_t dropped;       /* the socket's drop count when it was queued (SO_RXQ_OVFL) */
 };
 

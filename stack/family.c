@@ -41,11 +41,14 @@ static struct family {
 } *family;
 
 #define MAX_RECEIVERS 256
+#define MAX_CLAIMS 65536
 
 /* In memory that all descendants share, whatever queues they have. */
 static struct clan {
 	uint32_t yields;  /* how often one of them could not share the sockets that they have in common */
 	uint32_t changes; /* of receiver[] */
+	uint32_t claims;  /* given out so far */
+	uint8_t taken[MAX_CLAIMS]; /* by their numbers, from the beginning again after the last */
 	int receiver[MAX_RECEIVERS]; /* pids of those that have received on a shared socket; 0: free */
 } *clan;
 static uint32_t yields_seen, changes_seen;
@@ -74,6 +77,24 @@ int family_open(void)
 	family = map_shared(sizeof(*family));
 	clan = map_shared(sizeof(*clan));
 	return family && clan ? 0 : -ENOMEM;
+}
+
+uint32_t family_new_claim(void)
+{
+	uint32_t n = __atomic_fetch_add(&clan->claims, 1, __ATOMIC_RELAXED) % MAX_CLAIMS;
+
+	__atomic_store_n(&clan->taken[n], 0, __ATOMIC_RELEASE);
+	return n + 1;
+}
+
+bool family_claim(uint32_t claim)
+{
+	return !__atomic_exchange_n(&clan->taken[claim - 1], 1, __ATOMIC_ACQ_REL);
+}
+
+bool family_claimed(uint32_t claim)
+{
+	return __atomic_load_n(&clan->taken[claim - 1], __ATOMIC_ACQUIRE);
 }
 
 static bool others_receive(void)
@@ -214,6 +235,9 @@ static bool sit_apart(bool shared)
 	/* The owner may have gone to something else with its steering on. It will be told by the next tick. */
 	if (shared)
 		stack_renew_lease(0);
+	/* Before the new queues get their places on the page. */
+	if (own && stack.borrowed)
+		stats_reopen();
 	if (!own || ifaces_reopen(why) < 0) {
 		log_info("no queues of its own for this process beside its parent's: %s", why);
 		if (own)
@@ -229,7 +253,6 @@ static bool sit_apart(bool shared)
 	relaxed_set(stack.owner, true);
 	if (stack.borrowed) {
 		relaxed_set(stack.borrowed, false);
-		stats_reopen();
 		hostnet_reopen();
 	}
 	return true;
@@ -377,12 +400,20 @@ static void share(int fd, struct file *f)
 	be_cautious();
 }
 
+static void share_queue(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		queue_share((struct sock *)f);
+}
+
 void stack_fork_prepare(void)
 {
 	fork_locked = lock_acquire(&stack.lock);
 	if (stack_is_ready() && fork_locked) {
 		fdtable_each(share);
 		stack_drain();
+		fdtable_each(share_queue);
 	}
 	epoll_fork_prepare();
 	fork_exclusive = stack_exclusive_begin();
@@ -397,8 +428,7 @@ void stack_fork_parent(void)
 		lock_release(&stack.lock);
 }
 
-/* What was queued stays the parent's: both would deliver it otherwise. */
-static void forget_queue(int fd, struct file *f)
+static void inherit_queue(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 
@@ -407,10 +437,7 @@ static void forget_queue(int fd, struct file *f)
 		return;
 	lock_reset(&s->lock);
 	lock_reset(&s->tx_lock);
-	s->head = NULL;
-	s->tail = &s->head;
-	s->count = 0;
-	s->charged = 0;
+	queue_inherit(s);
 }
 
 /* The parent drives: here the socket has to be activated again, which will fail while the parent lives. */
@@ -439,7 +466,7 @@ void stack_forked(void)
 	epoll_forked();
 	if (!stack.ready)
 		return;
-	fdtable_each(forget_queue);
+	fdtable_each(inherit_queue);
 	stack.owner = false;
 	forked = true;
 	family_asleep = 0;

@@ -73,6 +73,7 @@ static bool is_full(const struct sock *s)
 static void append(struct sock *s, struct dgram *d)
 {
 	d->next = NULL;
+	d->claim = 0;
 	d->charge = SKB_OVERHEAD + ((d->len + SKB_ROUND - 1) & ~(uint32_t)(SKB_ROUND - 1));
 	if (!lock_acquire(&s->lock)) {
 		drop(s, d, STAT_rx_no_memory);
@@ -121,7 +122,7 @@ void queue_put(struct sock *s, struct dgram *d, bool aside)
 	append(s, d);
 }
 
-struct dgram *queue_take(struct sock *s, unsigned max)
+static struct dgram *take(struct sock *s, unsigned max)
 {
 	struct dgram *first, *d;
 	uint64_t charge;
@@ -146,6 +147,96 @@ struct dgram *queue_take(struct sock *s, unsigned max)
 	__atomic_store_n(&s->count, s->count - n, __ATOMIC_RELEASE);
 	lock_release(&s->lock);
 	return first;
+}
+
+/* One that no relative has read. */
+static struct dgram *take_claimed(struct sock *s)
+{
+	struct dgram *d;
+
+	while ((d = take(s, 1))) {
+		if (!d->claim || family_claim(d->claim)) {
+			d->claim = 0;
+			return d;
+		}
+		queue_free(d);
+	}
+	relaxed_set(s->claimed, false);
+	return NULL;
+}
+
+struct dgram *queue_take(struct sock *s, unsigned max)
+{
+	if (__builtin_expect(relaxed_get(s->claimed), 0))
+		return max ? take_claimed(s) : NULL;
+	return take(s, max);
+}
+
+static bool first_is_read(struct sock *s)
+{
+	bool read = false;
+
+	if (!lock_acquire(&s->lock))
+		return false;
+	if (s->head)
+		read = s->head->claim && family_claimed(s->head->claim);
+	lock_release(&s->lock);
+	return read;
+}
+
+void queue_forget_read(struct sock *s)
+{
+	while (relaxed_get(s->claimed) && first_is_read(s))
+		queue_free(take(s, 1));
+}
+
+/* Frames are the parent's to give back, at a time that the child does not know: the child's copy is made before. */
+static struct dgram *shareable(struct dgram *d)
+{
+	struct dgram *copy = d->engine ? set_aside(d) : d;
+
+	if (copy && !copy->claim)
+		copy->claim = family_new_claim();
+	return copy;
+}
+
+void queue_share(struct sock *s)
+{
+	struct dgram **p, *d, *copy, *frames = NULL;
+
+	if (!sock_readable(s) || !lock_acquire(&s->lock))
+		return;
+	for (p = &s->head; (d = *p); p = &(*p)->next) {
+		copy = shareable(d);
+		if (!copy || copy == d)
+			continue;
+		copy->next = d->next;
+		*p = copy;
+		d->next = frames;
+		frames = d;
+	}
+	s->tail = p;
+	relaxed_set(s->claimed, true);
+	lock_release(&s->lock);
+	queue_free(frames);
+}
+
+void queue_inherit(struct sock *s)
+{
+	struct dgram **p = &s->head, *d;
+
+	relaxed_set(s->count, 0);
+	relaxed_set(s->charged, 0);
+	while ((d = *p)) {
+		if (!d->claim) {
+			*p = d->next;
+			continue;
+		}
+		relaxed_add(s->count, 1);
+		relaxed_add(s->charged, d->charge);
+		p = &d->next;
+	}
+	s->tail = p;
 }
 
 void queue_untake(struct sock *s, struct dgram *first)
@@ -194,7 +285,7 @@ void queue_free(struct dgram *chain)
 
 void queue_flush(struct sock *s)
 {
-	queue_free(queue_take(s, UINT32_MAX));
+	queue_free(take(s, UINT32_MAX));
 }
 
 void queue_settle(struct sock *s)

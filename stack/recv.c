@@ -139,6 +139,7 @@ static ssize_t peek_queue(struct sock *s, struct msghdr *msg, int flags)
 {
 	ssize_t r = -EAGAIN;
 
+	queue_forget_read(s);
 	if (!lock_acquire(&s->lock))
 		return r;
 	if (s->head)

@@ -120,6 +120,7 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t settle_until;       /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
+	bool claimed;                /* the queue may have datagrams of before a fork (dgram.claim) */
 	uint32_t older;              /* ... but than that many of our queue */
 	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
 	uint64_t timeout_ns;         /* SO_RCVTIMEO; 0: for ever */
@@ -259,6 +260,12 @@ void queue_untake(struct sock *s, struct dgram *first);
 /* Frees a chain of consumed datagrams. */
 void queue_free(struct dgram *chain);
 void queue_flush(struct sock *s);
+/* Before a fork: parent and child have what is queued by now, and whoever reads a datagram first gets it. */
+void queue_share(struct sock *s);
+/* In the child: leaves what could not be shared to the parent. */
+void queue_inherit(struct sock *s);
+/* Takes off what a relative has read meanwhile, up to the first that it has not. */
+void queue_forget_read(struct sock *s);
 /* Steering is about to be switched on: what the shadow has by then is read before what comes by the queues afterwards. */
 void queue_settle(struct sock *s);
 

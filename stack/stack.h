@@ -168,6 +168,14 @@ void family_receives(void);
 /* Others receive on sockets of ours, too; changed under stack.lock. */
 extern bool family_sharing;
 
+/*
+ * For datagrams that were queued before a fork, and so are in several processes: a new number (0: none, too early), is it ours to
+ * read (once only), has somebody read it?
+ */
+uint32_t family_new_claim(void);
+bool family_claim(uint32_t claim);
+bool family_claimed(uint32_t claim);
+
 /* Threads in a wait, which are there for what comes. Off by some where threads counted at the same time, or were cancelled. */
 extern unsigned family_asleep;
 

@@ -57,7 +57,7 @@ workers_case() # NAME COUNT HOW [nobody]
 	equal "$name: all are answered, none twice" 'sent 1500 back 1500 bad 0' "${answer% from*}"
 	fewest=$(grep '^worker' "$KB_TMP/workers.log" | sort | uniq -c | awk 'NR == 1 || $1 < n { n = $1 } END { print n + 0 }')
 	equal "$name: every worker serves" "$count" "$(grep '^worker' "$KB_TMP/workers.log" | sort -u | wc -l)"
-	check "$name: a fair share for each (at least $fewest of 1500)" test "$fewest" -ge $((1500 / count / 5))
+	check "$name: a fair share for each (at least $fewest of 1500)" test "$fewest" -ge $((1500 / count / 10))
 	check "$name: past the kernel ($in of 1500 through it)" test "$in" -le 150
 	# shellcheck disable=SC2046
 	kill -9 $(ip netns pids "$NS_A") 2>/dev/null
