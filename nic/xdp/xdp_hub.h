@@ -15,7 +15,7 @@
 
 #include "nic/steer_map.h"
 
-#define HUB_VERSION 2u /* changes with this file and with steer_map.h */
+#define HUB_VERSION 3u /* changes with this file and with steer_map.h */
 #define HUB_SEATS 32
 #define HUB_NO_SEAT HUB_SEATS
 
@@ -27,6 +27,7 @@ struct hub {
 	__u32 flags;		  /* HUB_* */
 	__u32 record_len;	  /* of every record in the rings: struct hub_record */
 	__u32 xsk_seat;		  /* whose AF_XDP sockets are on the queues; or HUB_NO_SEAT */
+	__u32 asleep[HUB_SEATS];  /* 1: the seat sleeps and is to be woken; the program takes it back then */
 	__u64 lost[HUB_SEATS];	  /* frames that found the seat's ring full */
 	__u32 ports[STEER_PORTS]; /* bit i: seat i has rules for this port (network order) */
 };

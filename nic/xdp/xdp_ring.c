@@ -185,11 +185,13 @@ unsigned xdp_ring_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsign
 	return n;
 }
 
-/* The kernel wakes us for a record if we have consumed all before it, so what came until then has to be looked at. */
+/* From here on the program wakes us for the next record (xdp_steer.bpf.c wake_flags()); what came before has to be looked at. */
 int xdp_ring_arm(struct nic_queue *q)
 {
 	const struct ring_queue *r = ring_of(q);
+	const struct xdp_nic *x = xdp_nic_of(q->nic);
 
+	__atomic_store_n(&x->hub->asleep[x->seat], 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return *r->consumed != __atomic_load_n(r->produced, __ATOMIC_ACQUIRE);
 }

@@ -269,6 +269,21 @@ static __always_inline __u32 bit_number(__u32 mask)
 	       (mask & 0xff00ff00 ? 8 : 0) + (mask & 0xffff0000 ? 16 : 0);
 }
 
+/*
+ * To wake costs an interrupt on this very CPU, which a reader that has just looked does not need. The addition is a barrier: either we
+ * see that the seat sleeps, or it has seen our record before it went to sleep.
+ */
+static __always_inline __u64 wake_flags(__u32 seat)
+{
+	if (seat >= HUB_SEATS)
+		return 0;
+	__sync_fetch_and_add(&hub.lost[seat], 0);
+	if (!*(volatile __u32 *)&hub.asleep[seat])
+		return BPF_RB_NO_WAKEUP;
+	*(volatile __u32 *)&hub.asleep[seat] = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 /* A copy of the frame into the seat's ring. A full one loses it, as a full RX ring does. */
 static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 {
@@ -290,7 +305,7 @@ static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 		bpf_ringbuf_discard(record, 0);
 		return XDP_PASS;
 	}
-	bpf_ringbuf_submit(record, 0);
+	bpf_ringbuf_submit(record, wake_flags(seat));
 	return XDP_DROP;
 }
 
