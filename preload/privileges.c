@@ -11,34 +11,43 @@
 #include "preload/preload.h"
 #include "stack/stack.h"
 
+/* What opens queues sets errno, and a call that succeeds leaves it as it was. */
+static void last_chance(void)
+{
+	int saved = errno;
+
+	stack_last_chance();
+	errno = saved;
+}
+
 void seccomp_entered(void)
 {
-	stack_last_chance();
+	last_chance();
 	log_silence();
 	relaxed_set(stack.confined, true);
 }
 
 EXPORT int setuid(uid_t uid)
 {
-	stack_last_chance();
+	last_chance();
 	return real.setuid(uid);
 }
 
 EXPORT int seteuid(uid_t uid)
 {
-	stack_last_chance();
+	last_chance();
 	return real.seteuid(uid);
 }
 
 EXPORT int setreuid(uid_t ruid, uid_t euid)
 {
-	stack_last_chance();
+	last_chance();
 	return real.setreuid(ruid, euid);
 }
 
 EXPORT int setresuid(uid_t ruid, uid_t euid, uid_t suid)
 {
-	stack_last_chance();
+	last_chance();
 	return real.setresuid(ruid, euid, suid);
 }
 
@@ -47,7 +56,7 @@ int capset(void *header, const void *data);
 
 EXPORT int capset(void *header, const void *data)
 {
-	stack_last_chance();
+	last_chance();
 	return real.capset(header, data);
 }
 

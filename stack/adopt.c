@@ -2,6 +2,7 @@
 /* adopt.c - see adopt.h. */
 #include "stack/adopt.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 
@@ -72,9 +73,12 @@ void adopt_never(struct sock *s)
 
 bool adopt_now(struct sock *s, int fd)
 {
+	int saved = errno; /* of a call that may succeed; opening queues changes it */
+
 	if (!take_off(s))
 		return false;
 	sock_bound(s, fd);
+	errno = saved;
 	return sock_is_fast(s);
 }
 

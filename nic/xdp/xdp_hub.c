@@ -289,6 +289,7 @@ static void clear_seat(struct xdp_nic *x, uint32_t seat)
 	bpf_map_delete_elem(x->fds.seats, &seat);
 	bpf_map_delete_elem(x->fds.rings, &seat);
 	x->hub->lost[seat] = 0;
+	x->hub->asleep[seat] = 0;
 }
 
 /* Takes the lowest free seat, and clears all that are free. */

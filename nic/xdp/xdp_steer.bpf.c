@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xdp_steer.bpf.c - the XDP program: redirects the frames of rule R3 to our sockets and passes all
- * others.
+ * xdp_steer.bpf.c - the XDP program: hands the frames of rule R3 to the processes that want them and
+ * passes all others.
  *
- * It never drops and never writes to a frame. The cheap tests come first: most frames of a host are
+ * It never writes to a frame, and drops none but those that are steered: one that was copied into a
+ * ring is done with, and one that finds its ring full is lost and counted. The cheap tests come first: most frames of a host are
  * not ours. Its arithmetic on packet pointers needs CAP_PERFMON besides CAP_BPF and CAP_NET_ADMIN.
  */
 #include <linux/bpf.h>
@@ -194,7 +195,9 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 	if (!map)
 		return false;
 	bits = steer_parse(map, data, end, &key);
-	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat) || !fits_chunk(ctx, map, data, end) || is_batch(ctx))
+	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat))
+		return false;
+	if (!fits_chunk(ctx, map, data, end) || is_batch(ctx))
 		return false;
 	if (bits & STEER_SHARED)
 		bits = bits_of_owner(ctx, map, &key, bits);
