@@ -74,16 +74,11 @@ static int rank(const struct sock *s)
 	return (s->bound_if != 0) * 2 + (s->family == AF_INET);
 }
 
-static bool is_active(const struct sock *s)
-{
-	return relaxed_get(s->state) == SOCK_ACTIVE;
-}
-
 /*
  * The socket of a reuseport group that the four-tuple falls on; @n members, counted by the caller. Those that nobody here has
- * received on yet have rules in another process, if at all.
+ * received on yet have rules in another process, if at all. One that rests (sock_rest()) had a rule when the frame came.
  */
-static struct sock *choose(struct sock *first, unsigned n, bool active, const struct ipaddr *local,
+static struct sock *choose(struct sock *first, unsigned n, bool served, const struct ipaddr *local,
 			   const struct ipaddr *remote, const struct demux_key *packet,
 			   uint16_t remote_port, bool v6)
 {
@@ -91,7 +86,7 @@ static struct sock *choose(struct sock *first, unsigned n, bool active, const st
 	unsigned k = (unsigned)(((uint64_t)(h * 0x85ebca6bu) * n) >> 32);
 
 	for (struct sock *s = first; s; s = s->hash_next)
-		if (rank(s) == rank(first) && (!active || is_active(s)) &&
+		if (rank(s) == rank(first) && (!served || relaxed_get(s->served)) &&
 		    takes(s, local, remote, packet, remote_port, v6) && k-- == 0)
 			return s;
 	return first;
@@ -101,7 +96,7 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 			 uint16_t remote_port, const struct demux_key *packet, bool v6)
 {
 	struct sock *best = NULL;
-	unsigned same = 0, active = 0;
+	unsigned same = 0, served = 0;
 	bool group = true;
 
 	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
@@ -110,17 +105,17 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 			continue;
 		if (!best || rank(s) > rank(best)) {
 			best = s;
-			same = active = 0;
+			same = served = 0;
 			group = true;
 		}
 		if (rank(s) != rank(best))
 			continue;
 		same++;
-		active += is_active(s);
+		served += relaxed_get(s->served);
 		group = group && s->reuseport;
 	}
 	if (same > 1 && group)
-		return choose(best, active ? active : same, active, local, remote, packet, remote_port, v6);
+		return choose(best, served ? served : same, served, local, remote, packet, remote_port, v6);
 	return best;
 }
 

@@ -207,6 +207,13 @@ static void unruled(int fd, struct file *f)
 	groups_forget_flows(s);
 }
 
+/* The page has the states of the other process's sockets. */
+static void reopen_stats(void)
+{
+	stats_reopen();
+	fdtable_each(sock_show_state);
+}
+
 /* What the child of a fork put off (stack_forked()). */
 static void take_over(void)
 {
@@ -214,7 +221,7 @@ static void take_over(void)
 		return;
 	__atomic_store_n(&stack.engines, engines_open, __ATOMIC_RELEASE);
 	relaxed_set(stack.borrowed, false);
-	stats_reopen();
+	reopen_stats();
 	hostnet_reopen();
 }
 
@@ -237,7 +244,7 @@ static bool sit_apart(bool shared)
 		stack_renew_lease(0);
 	/* Before the new queues get their places on the page. */
 	if (own && stack.borrowed)
-		stats_reopen();
+		reopen_stats();
 	if (!own || ifaces_reopen(why) < 0) {
 		log_info("no queues of its own for this process beside its parent's: %s", why);
 		if (own)
@@ -383,6 +390,13 @@ static void be_cautious(void)
 
 static bool fork_locked, fork_exclusive;
 
+static void not_served(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		relaxed_set(((struct sock *)f)->served, false);
+}
+
 static void mark_shared(int fd, struct file *f)
 {
 	(void)fd;
@@ -475,6 +489,7 @@ void stack_forked(void)
 	stack.borrowed = true;
 	lock_self();
 	fdtable_each(mark_shared);
+	fdtable_each(not_served);
 	be_cautious();
 	engines_open = stack.engines ? stack.engines : engines_open;
 	if (family->owner) {

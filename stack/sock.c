@@ -77,7 +77,7 @@ static void unsteer(struct sock *s)
 	}
 }
 
-static void set_state(struct sock *s, enum sock_state state)
+static void show_state(const struct sock *s)
 {
 	static const enum stats_socket_state shown[] = {
 		[SOCK_IDLE] = STATS_SOCKET_KERNEL,
@@ -86,9 +86,21 @@ static void set_state(struct sock *s, enum sock_state state)
 		[SOCK_KERNEL] = STATS_SOCKET_KERNEL,
 	};
 
-	relaxed_set(s->state, state);
 	if (s->stats)
-		relaxed_set(s->stats->state, shown[state]);
+		relaxed_set(s->stats->state, shown[s->state]);
+}
+
+void sock_show_state(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		show_state((const struct sock *)f);
+}
+
+static void set_state(struct sock *s, enum sock_state state)
+{
+	relaxed_set(s->state, state);
+	show_state(s);
 	epoll_sock_changed(s);
 }
 
@@ -398,6 +410,7 @@ void sock_activate_slow(struct sock *s)
 		relaxed_add(stack.prepared, -1u);
 		relaxed_add(stack.steered, 1);
 		relaxed_add(stack.stamp_wanted, wants_stamps(s));
+		relaxed_set(s->served, true);
 		set_state(s, SOCK_ACTIVE);
 		if (family_sharing) {
 			stack_renew_lease(clock_ns() + STACK_LEASE_NS);

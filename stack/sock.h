@@ -59,6 +59,7 @@ enum sock_want {
 };
 #define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_SIOCGSTAMP)
 
+struct file;
 struct engine;
 struct epoll_item;
 struct flow;
@@ -90,6 +91,7 @@ struct sock {
 	bool write_edges;            /* in one that wants to hear of its sends (EPOLLET with EPOLLOUT) */
 	bool inherited;              /* not made here, and not touched yet (adopt.h) */
 	bool shared;                 /* a fork has happened since it was made: another process may have it */
+	bool served;                 /* this process has received on it: its datagrams come here, those of a reuseport twin may not */
 	bool address_gone;           /* its own address was taken from the host: the kernel accepts nothing for it */
 	bool in_demux;
 	uint8_t ttl, tos, hops, tclass;
@@ -187,8 +189,10 @@ void sock_forsake(struct sock *s, const char *why);
 /* Steering off until the next wait or receive. stack.lock held. */
 void sock_rest(struct sock *s);
 
+/* For fdtable_each(), on a page of statistics that was another process's: shows the socket as it is here. */
+void sock_show_state(int fd, struct file *f);
+
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
-struct file;
 void sock_yield(int fd, struct file *f);
 
 /* An address of the host came or went: sockets bound to it are steered while it is there. stack.lock held. */

@@ -175,16 +175,16 @@ static void reuseport_spreads(void **state)
 }
 
 /* A member that nothing has been received on here is left alone, unless all are like that. */
-static void reuseport_prefers_active(void **state)
+static void reuseport_prefers_served(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++)
 		add(AF_INET, NULL, 53, NULL, 0)->reuseport = true;
 	for (int i = 0; i < 4; i++)
-		s[i].state = i == 1 ? SOCK_ACTIVE : SOCK_PREPARED;
+		s[i].served = i == 1; /* whether it is steered at the moment, or rests */
 	for (uint16_t p = 1; p < 100; p++)
 		assert_int_equal(index_of(find("10.0.0.9", p, "10.0.0.1", 53)), 1);
-	s[3].state = SOCK_ACTIVE;
+	s[3].served = true;
 	for (uint16_t p = 1; p < 100; p++)
 		assert_true(index_of(find("10.0.0.9", p, "10.0.0.1", 53)) & 1);
 }
@@ -441,7 +441,7 @@ int main(void)
 		TEST(precedence),	    TEST(connected_is_alone),
 		TEST(families),		    TEST(ipv4_beats_dual_stack),
 		TEST(mapped_addresses),	    TEST(last_bound_wins),
-		TEST(reuseport_spreads),    TEST(reuseport_members_go), TEST(reuseport_prefers_active),
+		TEST(reuseport_spreads),    TEST(reuseport_members_go), TEST(reuseport_prefers_served),
 		TEST(groups),
 		TEST(groups_of_two_families), TEST(idempotent),
 		TEST(devices),
