@@ -5,6 +5,7 @@
 #   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
 #   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
 #   tools/ base/ nic/nic.c                  ->  build/kbaccel
+#   daemon/ nic/xdp/ base/                  ->  build/kbacceld     (libxdp and libbpf inside; libmnl)
 #   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
 #
 # A test's own flags stand in tests/DIR/flags.mk as CFLAGS_NAME, LDLIBS_NAME. V=1 shows the commands.
@@ -69,6 +70,7 @@ STACK_OBJ := $(call obj,$(wildcard stack/*.c))
 PRELOAD_OBJ := $(call obj,$(wildcard preload/*.c))
 NIC_OBJ := $(call obj,$(wildcard nic/nic.c))
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
+DAEMON_OBJ := $(call obj,$(wildcard daemon/*.c))
 XDP_SRC := $(wildcard nic/xdp/*.c)
 XDP_OBJ := $(call obj,$(filter-out %.bpf.c,$(XDP_SRC)) $(wildcard nic/steer_map.c))
 XDP_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(filter %.bpf.c,$(XDP_SRC)))
@@ -81,6 +83,7 @@ LWIP_OBJ := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_NAMES))
 LIBRARY := $(BUILD)/libkbaccel.so
 PLUGINS := $(if $(XDP_SRC),$(BUILD)/kbaccel-xdp.so)
 TOOL := $(if $(TOOLS_OBJ),$(BUILD)/kbaccel)
+DAEMON := $(if $(DAEMON_OBJ),$(BUILD)/kbacceld)
 
 # Everything but preload/ and the plugins, to be linked into tests.
 TEST_LIB := $(BUILD)/libkbaccel-test.a
@@ -99,7 +102,7 @@ TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c
 .SECONDARY:
 .SUFFIXES:
 
-all: $(LIBRARY) $(PLUGINS) $(TOOL) ## the library, its plugins and the tool, into build/
+all: $(LIBRARY) $(PLUGINS) $(TOOL) $(DAEMON) ## the library, its plugins, the tool and the broker, into build/
 
 tests: $(TEST_BIN) ## the test programs, into build/tests/
 
@@ -136,6 +139,9 @@ $(BUILD)/obj/stack/%.o: stack/%.c $(BUILD)/flags $(LWIP_CONFIG)
 	$(call compile,$(LIB_CFLAGS) $(OPT_STACK) $(STACK_FLAGS))
 
 $(BUILD)/obj/tools/%.o: tools/%.c $(BUILD)/flags
+	$(call compile,$(BASE_CFLAGS) $(WARN) $(OPT) -D_FORTIFY_SOURCE=2 -DKBACCEL_VERSION='"$(VERSION)"')
+
+$(BUILD)/obj/daemon/%.o: daemon/%.c $(BUILD)/flags
 	$(call compile,$(BASE_CFLAGS) $(WARN) $(OPT) -D_FORTIFY_SOURCE=2 -DKBACCEL_VERSION='"$(VERSION)"')
 
 $(BUILD)/obj/lwip/%.o: $(LWIP)/%.c $(BUILD)/flags $(LWIP_CONFIG)
@@ -186,6 +192,9 @@ $(BUILD)/kbaccel-xdp.so: $(XDP_OBJ) $(BUILD)/plugin.map
 
 $(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ)
 	$(call link,-pie $(LINK))
+
+$(BUILD)/kbacceld: $(DAEMON_OBJ) $(XDP_OBJ) $(BASE_OBJ)
+	$(call link,-pie $(LINK),$(XDP_LIBS) -lmnl)
 
 $(TEST_LIB): $(TEST_LIB_OBJ)
 	$(call say,AR,$@)
@@ -266,7 +275,7 @@ tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
 	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=$(abspath build-tsan) V=$(V) tests/tsan.sh
 
-C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] \
+C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] daemon/*.[ch] \
 	tests/*/*.[ch])
 SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
 

@@ -161,6 +161,29 @@ static void format_name(const struct row *row, const void *member, char *text, s
 	snprintf(text, len, "%s", (const char *)member);
 }
 
+/* ---- a path ---- */
+
+static const char *parse_path(const struct row *row, const char *text, void *member, char *detail, size_t len)
+{
+	(void)row, (void)detail, (void)len;
+	if (strlen(text) >= sizeof(((struct config *)0)->broker))
+		return "longer than the path of a socket may be";
+	if (strcmp(text, "off") == 0)
+		text = "";
+	else if (text[0] != '/')
+		return "not an absolute path";
+	strcpy(member, text);
+	return NULL;
+}
+
+static void format_path(const struct row *row, const void *member, char *text, size_t len)
+{
+	const char *path = member;
+
+	(void)row;
+	snprintf(text, len, "%s", path[0] ? path : "off");
+}
+
 /* ---- lists ---- */
 
 static const char *parse_ports(const struct row *row, const char *text, void *member, char *detail,
@@ -247,6 +270,7 @@ static void format_interfaces(const struct row *row, const void *member, char *t
 #define RANGE_name(min, max, values) values
 #define RANGE_ports(min, max, values) values
 #define RANGE_interfaces(min, max, values) values
+#define RANGE_path(min, max, values) values
 
 #define SETTING(name, type, member, def, min, max, values, unit, help)                             \
 	{ PREFIX #name, #type, RANGE_##type(min, max, values), def, unit, help },
@@ -480,16 +504,5 @@ void config_init(bool secure)
 
 bool config_chosen(const struct ipaddr *addr, uint16_t port)
 {
-	const struct config_port_rule *rule;
-	unsigned i;
-
-	if (config.all_ports)
-		return true;
-	for (i = 0; i < config.port_rules; i++) {
-		rule = &config.ports[i];
-		if (port >= rule->first && port <= rule->last &&
-		    (ipaddr_is_any(&rule->addr) || ipaddr_equal(&rule->addr, addr)))
-			return true;
-	}
-	return false;
+	return config.all_ports || ports_match(config.ports, config.port_rules, addr, port);
 }

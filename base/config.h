@@ -37,6 +37,7 @@ struct config {
 	int64_t spin_us;       /* KBACCEL_SPIN: microseconds to poll before sleeping; 0 default, max 1 h */
 	bool strict;           /* KBACCEL_STRICT */
 	int log_level;         /* KBACCEL_LOG: enum log_level */
+	char broker[108];      /* KBACCEL_BROKER: path of kbacceld's socket (as long as a sockaddr_un has room for); "": none */
 	unsigned rx_ring;      /* KBACCEL_RX_RING: entries per queue, power of two, 64..16384, default 2048 */
 	unsigned tx_ring;      /* KBACCEL_TX_RING: the same, default 1024 */
 	unsigned frames;       /* KBACCEL_FRAMES: frames per queue, power of two, default 8192, at least 2x the rings' sum is advised */

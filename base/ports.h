@@ -28,4 +28,17 @@ int ports_parse(const char *spec, struct config_port_rule *rules, unsigned max, 
 /* Writes the list so that ports_parse() reads the same rules; cut off where @len ends. */
 void ports_format(const struct config_port_rule *rules, unsigned count, char *text, size_t len);
 
+/*
+ * Is a socket bound to @addr ("any" for a wildcard) and @port (host order) meant by one of @count rules? A rule without an
+ * address means every address; one with an address means a socket bound to that address only.
+ */
+static inline bool ports_match(const struct config_port_rule *rules, unsigned count, const struct ipaddr *addr, uint16_t port)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (port >= rules[i].first && port <= rules[i].last &&
+		    (ipaddr_is_any(&rules[i].addr) || ipaddr_equal(&rules[i].addr, addr)))
+			return true;
+	return false;
+}
+
 #endif

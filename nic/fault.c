@@ -208,11 +208,11 @@ static int fault_steer(struct nic *nic, const struct nic_flow *flow, bool on)
 	return inner->ops->steer(inner, flow, on);
 }
 
-static int fault_owns(struct nic *nic, uint64_t cookie, bool on)
+static int fault_owns(struct nic *nic, int fd, uint64_t cookie, bool on)
 {
 	struct nic *inner = fault_of(nic)->inner;
 
-	return inner->ops->owns(inner, cookie, on);
+	return inner->ops->owns(inner, fd, cookie, on);
 }
 
 static void fault_no_flows(struct nic *nic)

@@ -41,6 +41,7 @@ struct loop_nic {
 	unsigned pool_count;
 	struct loop_ring rx, tx;
 	struct steer_map *map;
+	struct steer_host *host;
 	bool deliver_all;
 	uint64_t (*now)(void);
 	uint64_t passed;
@@ -109,11 +110,11 @@ static bool is_steered(const struct loop_nic *l, const uint8_t *data, uint32_t l
 	uint64_t now = l->now ? l->now() : clock_ns();
 	uint32_t bits;
 
-	if (len > l->map->max_len || l->map->lease_until <= now)
+	if (len > l->host->max_len || l->map->lease_until <= now)
 		return false;
 	memcpy(copy + 2, data, len);
-	bits = steer_parse(l->map, copy + 2, copy + 2 + len, &key);
-	return bits && steer_match(l->map, &key, bits);
+	bits = steer_parse(l->host, l->map, copy + 2, copy + 2 + len, &key);
+	return bits && steer_match(l->host, l->map, &key, bits);
 }
 
 static void deliver(struct loop_nic *to, const uint8_t *data, uint32_t len)
@@ -262,7 +263,7 @@ static void loop_set_mac(struct nic *nic, const uint8_t mac[6])
 
 	lock(l);
 	memcpy(nic->mac, mac, sizeof(nic->mac));
-	steer_map_mac(l->map, mac);
+	steer_host_mac(l->host, mac);
 	unlock(l);
 }
 
@@ -272,7 +273,7 @@ static int loop_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 	int err;
 
 	lock(l);
-	err = steer_map_local(l->map, addr, on);
+	err = steer_host_local(l->host, addr, on);
 	unlock(l);
 	return err;
 }
@@ -298,6 +299,7 @@ static void free_end(struct loop_nic *l)
 	free(l->rx.entries);
 	free(l->tx.entries);
 	free(l->map);
+	free(l->host);
 	free(l);
 }
 
@@ -326,13 +328,14 @@ static int loop_open(struct nic_params *params, struct nic **out)
 	return -EOPNOTSUPP;
 }
 
-static int loop_owns(struct nic *nic, uint64_t cookie, bool on)
+static int loop_owns(struct nic *nic, int fd, uint64_t cookie, bool on)
 {
 	struct loop_nic *l = loop_of(nic);
 	int err;
 
+	(void)fd;
 	lock(l);
-	err = steer_map_owns(l->map, cookie, on);
+	err = steer_host_owns(l->host, cookie, on);
 	unlock(l);
 	return err;
 }
@@ -343,6 +346,7 @@ static void loop_no_flows(struct nic *nic)
 
 	lock(l);
 	steer_map_no_flows(l->map);
+	steer_host_no_owners(l->host);
 	unlock(l);
 }
 
@@ -380,8 +384,10 @@ static int alloc_end(struct loop_nic *l, const struct nic_params *params)
 	l->rx.entries = calloc(l->rx.size, sizeof(*l->rx.entries));
 	l->tx.entries = calloc(l->tx.size, sizeof(*l->tx.entries));
 	l->map = calloc(1, sizeof(*l->map));
+	l->host = calloc(1, sizeof(*l->host));
 	l->q.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!l->umem || !l->pool || !l->rx.entries || !l->tx.entries || !l->map || l->q.fd < 0)
+	if (!l->umem || !l->pool || !l->rx.entries || !l->tx.entries || !l->map || !l->host ||
+	    l->q.fd < 0)
 		return -ENOMEM;
 	for (unsigned i = l->frames; i-- > 0;)
 		pool_put(l, i * LOOP_FRAME);
@@ -413,7 +419,7 @@ static struct loop_nic *make_end(struct loop_wire *wire, unsigned side,
 	nic->mtu = LOOP_MTU;
 	nic->queue_count = 1;
 	nic->queues[0] = &l->q;
-	steer_map_init(l->map, nic, LOOP_FRAME - NIC_FRAME_DATA);
+	steer_host_init(l->host, nic, LOOP_FRAME - NIC_FRAME_DATA);
 	wire->end[side] = l;
 	return l;
 }

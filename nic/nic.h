@@ -36,7 +36,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 5             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 6             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -123,6 +123,7 @@ struct nic_params {
 	unsigned rx_ring;      /* entries, a power of two */
 	unsigned tx_ring;      /* entries, a power of two */
 	unsigned frames;       /* frames per queue, > rx_ring + tx_ring */
+	const char *broker;    /* Unix socket of who opens queues for processes without privileges; NULL: nobody */
 	/* Where a backend's library messages go; level is enum log_level. May be NULL. */
 	void (*log)(int level, const char *text);
 	char why[NIC_WHY_LEN]; /* out, on failure: one line, what is wrong and what to do about it */
@@ -183,10 +184,12 @@ struct nic_ops {
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
 
 	/*
-	 * The kernel socket with this SO_COOKIE is one that flows are steered for, or no longer. Counted. -ENOSPC: no room; what
-	 * the kernel would give to it on a port with a NIC_FLOW_SHARED flow stays with the kernel. -ENOENT: not known.
+	 * The kernel socket @fd with this SO_COOKIE is one that flows are steered for; or (@fd is not looked at) no longer.
+	 * Counted. -ENOSPC: no room; what the kernel would give to it on a port with a NIC_FLOW_SHARED flow stays with the
+	 * kernel. -ENOENT: not known. Any other error: no flow may be steered for it; -EACCES: whoever opened the queues
+	 * does not let this process have its port.
 	 */
-	int (*owns)(struct nic *nic, uint64_t cookie, bool on);
+	int (*owns)(struct nic *nic, int fd, uint64_t cookie, bool on);
 
 	/* Takes all flows and sockets off, of whomever: a process that takes queues over does not know what is in the table. */
 	void (*steer_none)(struct nic *nic);

@@ -13,20 +13,20 @@
 
 #include "nic/steer_rule.h"
 
-void steer_map_mac(struct steer_map *map, const uint8_t mac[6])
+void steer_host_mac(struct steer_host *host, const uint8_t mac[6])
 {
 	uint16_t words[3];
 
 	memcpy(words, mac, sizeof(words));
 	for (int i = 0; i < 3; i++)
-		__atomic_store_n(&map->mac[i], words[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&host->mac[i], words[i], __ATOMIC_RELAXED);
 }
 
-void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len)
+void steer_host_init(struct steer_host *host, const struct nic *nic, __u32 max_len)
 {
-	steer_map_mac(map, nic->mac);
-	map->loopback = strcmp(nic->ifname, "lo") == 0;
-	map->max_len = max_len;
+	steer_host_mac(host, nic->mac);
+	host->loopback = strcmp(nic->ifname, "lo") == 0;
+	host->max_len = max_len;
 }
 
 /* One more or one less flow for each of @bits; they change together. */
@@ -107,7 +107,7 @@ static struct steer_flow *find_flow(struct steer_map *map, const struct steer_ke
 	return NULL;
 }
 
-static struct steer_local *find_local(struct steer_map *map, const struct ipaddr *addr,
+static struct steer_local *find_local(struct steer_host *host, const struct ipaddr *addr,
 				      struct steer_local **empty)
 {
 	__u64 words[2] = { addr->q[0], addr->q[1] };
@@ -116,18 +116,18 @@ static struct steer_local *find_local(struct steer_map *map, const struct ipaddr
 	int chosen;
 
 	for (uint32_t i = 0; i < STEER_PROBES; i++) {
-		struct steer_local *slot = &map->locals[steer_slot(hash, i, STEER_LOCALS)];
+		struct steer_local *slot = &host->locals[steer_slot(hash, i, STEER_LOCALS)];
 
 		if (slot->used && slot->addr[0] == words[0] && slot->addr[1] == words[1])
 			return slot;
 		free_slots |= !slot->used << i;
 	}
 	chosen = choose_slot(free_slots);
-	*empty = chosen < 0 ? NULL : &map->locals[steer_slot(hash, (uint32_t)chosen, STEER_LOCALS)];
+	*empty = chosen < 0 ? NULL : &host->locals[steer_slot(hash, (uint32_t)chosen, STEER_LOCALS)];
 	return NULL;
 }
 
-static struct steer_cookie *find_cookie(struct steer_map *map, __u64 cookie,
+static struct steer_cookie *find_cookie(struct steer_host *host, __u64 cookie,
 					struct steer_cookie **empty)
 {
 	uint32_t hash = steer_hash_cookie(cookie);
@@ -135,14 +135,14 @@ static struct steer_cookie *find_cookie(struct steer_map *map, __u64 cookie,
 	int chosen;
 
 	for (uint32_t i = 0; i < STEER_PROBES; i++) {
-		struct steer_cookie *slot = &map->cookies[steer_slot(hash, i, STEER_COOKIES)];
+		struct steer_cookie *slot = &host->cookies[steer_slot(hash, i, STEER_COOKIES)];
 
 		if (slot->used && slot->cookie == cookie)
 			return slot;
 		free_slots |= !slot->used << i;
 	}
 	chosen = choose_slot(free_slots);
-	*empty = chosen < 0 ? NULL : &map->cookies[steer_slot(hash, (uint32_t)chosen, STEER_COOKIES)];
+	*empty = chosen < 0 ? NULL : &host->cookies[steer_slot(hash, (uint32_t)chosen, STEER_COOKIES)];
 	return NULL;
 }
 
@@ -214,9 +214,9 @@ int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on)
 	return on ? add_flow(map, &key, bits) : remove_flow(map, &key, bits);
 }
 
-int steer_map_owns(struct steer_map *map, __u64 cookie, bool on)
+int steer_host_owns(struct steer_host *host, __u64 cookie, bool on)
 {
-	struct steer_cookie *empty = NULL, *slot = find_cookie(map, cookie, &empty);
+	struct steer_cookie *empty = NULL, *slot = find_cookie(host, cookie, &empty);
 
 	if (slot) {
 		if (on)
@@ -241,14 +241,18 @@ void steer_map_no_flows(struct steer_map *map)
 	for (unsigned i = 0; i < STEER_FLOWS; i++)
 		if (map->flows[i].used)
 			slot_clear(&map->flows[i].used);
-	for (unsigned i = 0; i < STEER_COOKIES; i++)
-		if (map->cookies[i].used)
-			slot_clear(&map->cookies[i].used);
 }
 
-int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on)
+void steer_host_no_owners(struct steer_host *host)
 {
-	struct steer_local *empty = NULL, *slot = find_local(map, addr, &empty);
+	for (unsigned i = 0; i < STEER_COOKIES; i++)
+		if (host->cookies[i].used)
+			slot_clear(&host->cookies[i].used);
+}
+
+int steer_host_local(struct steer_host *host, const struct ipaddr *addr, bool on)
+{
+	struct steer_local *empty = NULL, *slot = find_local(host, addr, &empty);
 
 	if (!on) {
 		if (!slot)

@@ -3,9 +3,10 @@
  * steer_map.h - what the steering rule knows: memory that we write with plain stores and the XDP
  * program reads.
  *
- * One struct, which is the .bss of the XDP program (a mmapped BPF array) or, for tests, any zeroed
- * memory. Compiled for BPF too, so it has kernel types only. steer_map.c writes it, steer_rule.h
- * reads it.
+ * Two structs, each a mmapped BPF array or, for tests, any zeroed memory: struct steer_map is what a
+ * process wants; struct steer_host is what bounds it, and may be somebody else's to write (the broker,
+ * for a process without privileges). Compiled for BPF too, so they have kernel types only. steer_map.c
+ * writes them, steer_rule.h reads them.
  *
  * A key lives in one of two buckets of four slots, both given by its hash; it is put into the
  * emptier one, which lets a table become more than half full before the first refusal. Both sides
@@ -65,15 +66,23 @@ struct steer_cookie {
 	__u64 used; /* how often it was entered */
 };
 
+/* What the host is, and which of its sockets the flows may be for. */
+struct steer_host {
+	__u32 max_len;	/* longest frame that fits a UMEM chunk */
+	__u16 mac[3];	/* of the interface: frames for others pass */
+	__u8 loopback;	/* "lo": loopback and own addresses are no martians */
+	__u8 guarded;	/* the writer of struct steer_map is not trusted: every flow is STEER_SHARED, groups pass */
+	struct steer_local locals[STEER_LOCALS];
+	struct steer_cookie cookies[STEER_COOKIES];
+};
+
 struct steer_map {
 	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
-	__u32 max_len;		 /* longest frame that fits a UMEM chunk */
-	__u16 mac[3];		 /* of the interface: frames for others pass */
-	__u16 loopback;		 /* "lo": loopback and own addresses are no martians */
+	__u64 lost;		 /* frames that found a full ring; the program counts */
+	__u32 asleep;		 /* 1: sleeps, and is to be woken; the program takes it back then */
+	__u32 zero;
 	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
-	struct steer_local locals[STEER_LOCALS];
 	struct steer_flow flows[STEER_FLOWS];
-	struct steer_cookie cookies[STEER_COOKIES]; /* of the sockets that the flows are for */
 	/*
 	 * How many flows set each bit of ports[]. For the writer only; here, so that a process which
 	 * takes over after a fork has them.
@@ -121,25 +130,28 @@ static inline __attribute__((always_inline)) __u32 steer_slot(__u32 hash, __u32 
 #include "nic/nic.h"
 
 /* Prepares zeroed memory for interface @nic whose frames hold at most @max_len bytes of packet. */
-void steer_map_init(struct steer_map *map, const struct nic *nic, __u32 max_len);
+void steer_host_init(struct steer_host *host, const struct nic *nic, __u32 max_len);
 
 /* As nic_ops.steer(); also -EOPNOTSUPP for a multicast remote and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);
 
-/* As nic_ops.owns(). */
-int steer_map_owns(struct steer_map *map, __u64 cookie, bool on);
-
-/* As nic_ops.steer_none(). */
+/* Takes all flows off. */
 void steer_map_no_flows(struct steer_map *map);
+
+/* As nic_ops.owns(). */
+int steer_host_owns(struct steer_host *host, __u64 cookie, bool on);
+
+/* Takes all sockets off. */
+void steer_host_no_owners(struct steer_host *host);
 
 /*
  * As nic_ops.set_local(). Adding twice is adding once; addresses that never match (multicast) are
  * left out.
  */
-int steer_map_local(struct steer_map *map, const struct ipaddr *addr, bool on);
+int steer_host_local(struct steer_host *host, const struct ipaddr *addr, bool on);
 
 /* As nic_ops.set_mac(), without nic->mac. In between a frame may match neither address, and pass. */
-void steer_map_mac(struct steer_map *map, const uint8_t mac[6]);
+void steer_host_mac(struct steer_host *host, const uint8_t mac[6]);
 
 /* As nic_ops.set_lease(). */
 static inline void steer_map_lease(struct steer_map *map, uint64_t until_ns)

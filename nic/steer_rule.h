@@ -67,11 +67,11 @@ STEER_INLINE bool steer_is_v4(const __u64 *addr)
 	return addr[0] == 0 && steer_first(addr[1]) == STEER_MAPPED_WORD;
 }
 
-STEER_INLINE bool steer_for_us(const struct steer_map *map, const struct ethhdr *eth)
+STEER_INLINE bool steer_for_us(const struct steer_host *host, const struct ethhdr *eth)
 {
 	const __u16 *dest = (const __u16 *)eth->h_dest;
 
-	return dest[0] == map->mac[0] && dest[1] == map->mac[1] && dest[2] == map->mac[2];
+	return dest[0] == host->mac[0] && dest[1] == host->mac[1] && dest[2] == host->mac[2];
 }
 
 /* Is @addr a multicast group, of either family? Not those of one host only (ff00::/16, ff01::/16). */
@@ -112,7 +112,7 @@ STEER_INLINE bool steer_martian_to4(__u32 addr)
 	return first == 0 || first == 127 || first >= 240;
 }
 
-STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, const void *end,
+STEER_INLINE bool steer_parse4(const struct steer_host *host, const void *data, const void *end,
 			       struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
@@ -132,7 +132,7 @@ STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, co
 		return false;
 	src = ip->saddr;
 	dst = ip->daddr;
-	if (!map->loopback && (steer_martian4(src) || steer_martian_to4(dst) || src == dst))
+	if (!host->loopback && (steer_martian4(src) || steer_martian_to4(dst) || src == dst))
 		return false;
 	key->local[0] = 0;
 	key->local[1] = steer_pair(STEER_MAPPED_WORD, dst);
@@ -148,14 +148,14 @@ STEER_INLINE bool steer_parse4(const struct steer_map *map, const void *data, co
  * An upper half of zero: unspecified, loopback, and the IPv4-mapped addresses, which must never be
  * taken for the IPv4 ones of our tables.
  */
-STEER_INLINE bool steer_martian6(const struct steer_map *map, __u64 high, __u64 low)
+STEER_INLINE bool steer_martian6(const struct steer_host *host, __u64 high, __u64 low)
 {
 	if (*(const __u8 *)&high == 0xff)
 		return true;
-	return high == 0 && !(map->loopback && low == STEER_LOOPBACK6_LOW);
+	return high == 0 && !(host->loopback && low == STEER_LOOPBACK6_LOW);
 }
 
-STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, const void *end,
+STEER_INLINE bool steer_parse6(const struct steer_host *host, const void *data, const void *end,
 			       struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
@@ -180,13 +180,13 @@ STEER_INLINE bool steer_parse6(const struct steer_map *map, const void *data, co
 	key->local_port = udp->dest;
 	key->remote_port = udp->source;
 	key->zero = 0;
-	if (steer_martian6(map, key->remote[0], key->remote[1]))
+	if (steer_martian6(host, key->remote[0], key->remote[1]))
 		return false;
 	if (steer_is_group(key->local))
 		return true;
-	if (steer_martian6(map, key->local[0], key->local[1]))
+	if (steer_martian6(host, key->local[0], key->local[1]))
 		return false;
-	return map->loopback || key->local[0] != key->remote[0] || key->local[1] != key->remote[1];
+	return host->loopback || key->local[0] != key->remote[0] || key->local[1] != key->remote[1];
 }
 
 /*
@@ -212,8 +212,8 @@ STEER_INLINE __u32 steer_peek_port(const void *data, const void *end)
  * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the
  * STEER_* bits of its port, without those of the other family; 0: not ours.
  */
-STEER_INLINE __u32 steer_parse(const struct steer_map *map, const void *data, const void *end,
-			       struct steer_key *key)
+STEER_INLINE __u32 steer_parse(const struct steer_host *host, const struct steer_map *map,
+			       const void *data, const void *end, struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
 	__u32 other = STEER_ANY6;
@@ -221,28 +221,32 @@ STEER_INLINE __u32 steer_parse(const struct steer_map *map, const void *data, co
 	if ((const void *)(eth + 1) > end)
 		return 0;
 	if (eth->h_proto == STEER_NET16(ETH_P_IP)) {
-		if (!steer_parse4(map, data, end, key))
+		if (!steer_parse4(host, data, end, key))
 			return 0;
 	} else if (eth->h_proto == STEER_NET16(ETH_P_IPV6)) {
-		if (!steer_parse6(map, data, end, key))
+		if (!steer_parse6(host, data, end, key))
 			return 0;
 		other = STEER_ANY4;
 	} else {
 		return 0;
 	}
-	if (steer_is_group(key->local))
-		return steer_for_group(eth, key->local) ? map->ports[key->local_port] & STEER_GROUP : 0;
-	if (!steer_for_us(map, eth))
+	if (steer_is_group(key->local)) {
+		/* Who else hears the group only the kernel knows. */
+		if (host->guarded || !steer_for_group(eth, key->local))
+			return 0;
+		return map->ports[key->local_port] & STEER_GROUP;
+	}
+	if (!steer_for_us(host, eth))
 		return 0;
 	return map->ports[key->local_port] & ~(other | STEER_GROUP);
 }
 
-STEER_INLINE bool steer_is_local(const struct steer_map *map, const __u64 *addr)
+STEER_INLINE bool steer_is_local(const struct steer_host *host, const __u64 *addr)
 {
 	__u32 hash = steer_hash_addr(addr), i;
 
 	for (i = 0; i < STEER_PROBES; i++) {
-		const struct steer_local *slot = &map->locals[steer_slot(hash, i, STEER_LOCALS)];
+		const struct steer_local *slot = &host->locals[steer_slot(hash, i, STEER_LOCALS)];
 
 		if (slot->used && slot->addr[0] == addr[0] && slot->addr[1] == addr[1])
 			return true;
@@ -251,12 +255,12 @@ STEER_INLINE bool steer_is_local(const struct steer_map *map, const __u64 *addr)
 }
 
 /* Is the socket with @cookie one that there are flows for? */
-STEER_INLINE bool steer_is_owned(const struct steer_map *map, __u64 cookie)
+STEER_INLINE bool steer_is_owned(const struct steer_host *host, __u64 cookie)
 {
 	__u32 hash = steer_hash_cookie(cookie), i;
 
 	for (i = 0; i < STEER_PROBES; i++) {
-		const struct steer_cookie *slot = &map->cookies[steer_slot(hash, i, STEER_COOKIES)];
+		const struct steer_cookie *slot = &host->cookies[steer_slot(hash, i, STEER_COOKIES)];
 
 		if (slot->used && slot->cookie == cookie)
 			return true;
@@ -285,14 +289,14 @@ STEER_INLINE bool steer_has_flow(const struct steer_map *map, const struct steer
 }
 
 /* Is there a flow for @key, whose port has @bits? */
-STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer_key *key,
-				 __u32 bits)
+STEER_INLINE bool steer_has_rule(const struct steer_host *host, const struct steer_map *map,
+				 const struct steer_key *key, __u32 bits)
 {
 	struct steer_key part = *key;
 	bool local = false;
 
 	if (bits & (STEER_ANY | STEER_CONN))
-		local = steer_is_local(map, key->local);
+		local = steer_is_local(host, key->local);
 	if (local && (bits & STEER_ANY))
 		return true;
 	if (bits & (STEER_CONN | STEER_GROUP)) {
@@ -315,10 +319,11 @@ STEER_INLINE bool steer_has_rule(const struct steer_map *map, const struct steer
  * Is the frame ours? Not when it comes from outside with one of the host's own addresses as its
  * source: the kernel refuses that for IPv4, whatever rp_filter says, and programs rely on it.
  */
-STEER_INLINE bool steer_match(const struct steer_map *map, const struct steer_key *key, __u32 bits)
+STEER_INLINE bool steer_match(const struct steer_host *host, const struct steer_map *map,
+			      const struct steer_key *key, __u32 bits)
 {
-	return steer_has_rule(map, key, bits) &&
-	       (map->loopback || !steer_is_local(map, key->remote));
+	return steer_has_rule(host, map, key, bits) &&
+	       (host->loopback || !steer_is_local(host, key->remote));
 }
 
 #endif

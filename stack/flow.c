@@ -69,41 +69,65 @@ static void uninstall(struct flow *f, uint32_t mask)
 			stack.iface[i]->nic->ops->steer(stack.iface[i]->nic, &f->rule, false);
 }
 
-/* The socket with @cookie is no user of rules on the interfaces in @mask. */
-static void disown(uint64_t cookie, uint32_t mask)
+/* @s (NULL: it is a group) is no user of rules on the interfaces in @mask. */
+static void disown(const struct sock *s, uint32_t mask)
 {
-	for (unsigned i = 0; cookie && stack.owner && i < stack.ifaces; i++)
+	for (unsigned i = 0; s && s->cookie && stack.owner && i < stack.ifaces; i++)
 		if (mask & (1u << i))
-			stack.iface[i]->nic->ops->owns(stack.iface[i]->nic, cookie, false);
+			stack.iface[i]->nic->ops->owns(stack.iface[i]->nic, -1, s->cookie, false);
 }
 
 static void explain(const struct nic *nic, int err, char why[NIC_WHY_LEN])
 {
-	snprintf(why, NIC_WHY_LEN,
-		 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS", nic->ifname,
-		 strerrordesc_np(-err));
+	if (err == -EACCES)
+		snprintf(why, NIC_WHY_LEN, "%s: the policy of kbacceld does not give this user the port: add a line for it, or run "
+			 "with privileges", nic->ifname);
+	else
+		snprintf(why, NIC_WHY_LEN,
+			 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS", nic->ifname,
+			 strerrordesc_np(-err));
 }
 
-/* Only on a shared port is anybody interested in whose the datagrams are. */
-static bool own(const struct flow *f, uint64_t cookie, char why[NIC_WHY_LEN])
+/* Only on a shared port does it matter that there is no room for it. */
+static bool own(const struct flow *f, const struct sock *s, char why[NIC_WHY_LEN])
 {
 	uint32_t added = 0;
 
-	for (unsigned i = 0; cookie && i < stack.ifaces; i++) {
+	for (unsigned i = 0; s && s->cookie && i < stack.ifaces; i++) {
 		struct nic *nic = stack.iface[i]->nic;
 		int err;
 
 		if (!(f->ifaces & (1u << i)))
 			continue;
-		err = nic->ops->owns(nic, cookie, true);
-		if (err && (f->rule.flags & NIC_FLOW_SHARED)) {
+		err = nic->ops->owns(nic, s->fd, s->cookie, true);
+		if (err && (err != -ENOSPC || (f->rule.flags & NIC_FLOW_SHARED))) {
 			explain(nic, err, why);
-			disown(cookie, added);
+			disown(s, added);
 			return false;
 		}
 		added |= err ? 0 : 1u << i;
 	}
 	return true;
+}
+
+int flow_admit(const struct sock *s, int fd, uint32_t mask, char why[NIC_WHY_LEN])
+{
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && s->cookie && i < stack.ifaces; i++) {
+		struct nic *nic = stack.iface[i]->nic;
+
+		if (!(mask & (1u << i)))
+			continue;
+		err = nic->ops->owns(nic, fd, s->cookie, true);
+		if (err == 0)
+			nic->ops->owns(nic, -1, s->cookie, false);
+		else if (err == -ENOSPC)
+			err = 0;
+		else
+			explain(nic, err, why);
+	}
+	return err;
 }
 
 static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
@@ -180,18 +204,18 @@ static void leave(struct flow *flow)
 	slab_put(&slab, (struct flow_entry *)flow);
 }
 
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, uint64_t cookie, char why[NIC_WHY_LEN])
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s, char why[NIC_WHY_LEN])
 {
 	struct flow *f = enter(rule, mask, why);
 
-	if (!f || own(f, cookie, why))
+	if (!f || own(f, s, why))
 		return f;
 	leave(f);
 	return NULL;
 }
 
-void flow_put(struct flow *f, uint64_t cookie)
+void flow_put(struct flow *f, const struct sock *s)
 {
-	disown(cookie, f->ifaces);
+	disown(s, f->ifaces);
 	leave(f);
 }

@@ -132,7 +132,7 @@ static void add(struct sock *s, const struct group *model)
 static void drop_flow(struct group *g)
 {
 	if (g->flow)
-		flow_put(g->flow, 0);
+		flow_put(g->flow, NULL);
 	g->flow = NULL;
 }
 
@@ -438,9 +438,9 @@ static void steer_one(struct sock *s, struct group *g)
 	}
 	g->refused = false;
 	/* The new rule first: its addresses may have changed. */
-	g->flow = flow_get(&rule, 1u << iface, 0, why);
+	g->flow = flow_get(&rule, 1u << iface, NULL, why);
 	if (before)
-		flow_put(before, 0);
+		flow_put(before, NULL);
 }
 
 void groups_steer(struct sock *s)

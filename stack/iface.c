@@ -79,6 +79,7 @@ static int open_nic(const char *name, struct nic **nic, char why[NIC_WHY_LEN])
 				     .rx_ring = config.rx_ring,
 				     .tx_ring = config.tx_ring,
 				     .frames = config.frames,
+				     .broker = config.broker[0] ? config.broker : NULL,
 				     .log = backend_log };
 	int err = nic_open(config.nic, &params, nic);
 

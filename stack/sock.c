@@ -60,7 +60,7 @@ static bool wants_stamps(const struct sock *s)
 void sock_unsteer_address(struct sock *s)
 {
 	if (s->flow)
-		flow_put(s->flow, s->cookie);
+		flow_put(s->flow, s);
 	s->flow = NULL;
 }
 
@@ -316,7 +316,7 @@ static int prepare(struct sock *s, int fd)
 		return -ENOTSUP;
 	}
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
-	if (!s->ifaces) {
+	if (!s->ifaces || flow_admit(s, fd, s->ifaces, why) < 0) {
 		refuse(s, why);
 		return -ENOTSUP;
 	}
@@ -352,13 +352,13 @@ void sock_resteer(struct sock *s)
 		sock_unsteer_address(s);
 		return;
 	}
-	f = flow_get(&rule, s->ifaces, s->cookie, why);
+	f = flow_get(&rule, s->ifaces, s, why);
 	if (!f) {
 		refuse(s, why);
 		return;
 	}
 	if (s->flow)
-		flow_put(s->flow, s->cookie);
+		flow_put(s->flow, s);
 	s->flow = f;
 }
 

@@ -93,12 +93,18 @@ struct sock;
 struct nic_flow flow_rule(const struct sock *s);
 
 /*
- * Installs @rule on the interfaces in @mask (or counts one more user), for the kernel's socket with @cookie (0: for a group,
+ * Installs @rule on the interfaces in @mask (or counts one more user), for the socket @s (NULL: for a group,
  * where none is asked for). NULL: @why. flow_put() ends one use, by the same socket.
  */
 void flow_reserve(void);
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, uint64_t cookie, char why[NIC_WHY_LEN]);
-void flow_put(struct flow *f, uint64_t cookie);
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s, char why[NIC_WHY_LEN]);
+void flow_put(struct flow *f, const struct sock *s);
+
+/*
+ * Names @s, whose descriptor is @fd, to the interfaces in @mask before there is a rule: whoever has opened the queues for a process
+ * without privileges has to see the socket, while system calls are still allowed (R7). 0, or -errno with @why.
+ */
+int flow_admit(const struct sock *s, int fd, uint32_t mask, char why[NIC_WHY_LEN]);
 
 /* Drops all rules, which were those of interfaces that are ours no longer. */
 void flow_forget(void);

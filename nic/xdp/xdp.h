@@ -15,6 +15,8 @@
  *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
  *   xdp_generic.c  the kernel's structures, for generic mode
  *   xdp_cookie.c   where the kernel keeps a socket's cookie  xdp_measure.bpf.c  looks for it
+ *   xdp_guest.c    a seat that the broker opened     xdp_join.c   its queues
+ *   xdp_broker.h   what is said to the broker
  */
 #ifndef NIC_XDP_XDP_H
 #define NIC_XDP_XDP_H
@@ -31,6 +33,11 @@
 
 _Static_assert(XDP_HEADROOM >= NIC_FRAME_PRIV,
 	       "the stack's bytes must stay in front of packet data");
+
+struct xdp_mapping {
+	void *mem;
+	size_t len;
+};
 
 struct xdp_queue {
 	struct nic_queue q; /* first: a nic_queue pointer is an xdp_queue pointer */
@@ -52,21 +59,34 @@ struct xdp_queue {
 	uint32_t frames;
 	size_t map_len;
 	bool zero_copy;
+	struct xdp_mapping joined[4]; /* rings that xdp_join.c has mapped */
+	unsigned joins;
 };
 
 /* Descriptors that are needed while opening only; -1: none. */
 struct xdp_fds {
-	int prog, hub, seats, rings, xsks, alive;
+	int prog, hub, seats, hosts, rings, xsks, alive;
+};
+
+/* In the broker: of a seat that it opens for another process, what that one gets besides the queues' own descriptors. */
+struct xdp_guest {
+	bool transmit;		    /* it may send frames, whatever is in them */
+	int tables;		    /* of its struct steer_map */
+	int memory[NIC_MAX_QUEUES]; /* of each queue's frames */
 };
 
 #define XDP_PROGRAM_NAME "kbaccel_steer"
 
 struct hub;
+struct xdp_grant;
 
 struct xdp_nic {
 	struct nic nic;	       /* first */
-	struct hub *hub;       /* shared with the XDP program and all that use the interface */
-	struct steer_map *map; /* shared with the XDP program: what is steered to this process */
+	struct hub *hub;	 /* shared with the XDP program and all that use the interface; NULL: a guest's */
+	struct steer_host *host; /* shared with the XDP program; NULL: a guest's, the broker has it */
+	struct steer_map *map;	 /* shared with the XDP program: what is steered to this process */
+	struct xdp_guest *guest; /* in the broker; else NULL */
+	struct xdp_grant *grant; /* of a guest; else NULL */
 	struct xdp_fds fds;
 	uint32_t seat;
 	int seat_fd;  /* as long as anybody has it open the seat is taken */
@@ -75,6 +95,7 @@ struct xdp_nic {
 	bool ring;	    /* frames come by xdp_ring.c, not by AF_XDP */
 	bool native;	    /* driver XDP; else generic */
 	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
+	bool knows_cookies; /* the program that was started here does */
 	bool loopback;
 	unsigned rx_queues, tx_queues;
 	uint32_t frame_size;
@@ -135,13 +156,23 @@ uint32_t xdp_record_len(const struct xdp_nic *x);
 /* xdp_open.c. By XSK if the queues are free, else by ring. */
 int xdp_open_queues(struct xdp_nic *x, struct nic_params *params);
 
-/* Frames, a header of @size bytes that begins with struct xdp_queue, and the pool. NULL: no memory. */
-struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size);
+/*
+ * Frames, a header of @size bytes that begins with struct xdp_queue, and the pool, in new shared memory or (unless @memory
+ * is -1) in what the broker has made. NULL: no memory.
+ */
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size, int memory);
 
 /* Opens queue @index, zero-copy if @zero_copy and possible. */
 int xdp_queue_open(struct xdp_nic *x, unsigned index, bool zero_copy, struct nic_params *params,
 		   struct xdp_queue **out);
 void xdp_queue_close(struct xdp_queue *x);
+
+/* Gives the NIC what it is to receive into at first. */
+void xdp_queue_start(struct xdp_queue *x);
+
+/* xdp_join.c. The queue gets AF_XDP socket @fd, which the broker has opened; @fd is the queue's, also on failure: -errno. */
+int xdp_queue_join(struct xdp_queue *x, int fd, uint32_t tx_size, const struct nic_params *params);
+void xdp_queue_unjoin(struct xdp_queue *x);
 
 /* Data path, xdp_rings.c; see struct nic_ops. */
 void xdp_refill(struct xdp_queue *x);
@@ -155,6 +186,16 @@ unsigned xdp_pool_free(const struct nic_queue *q);
 
 /* xdp_ring.c: one queue for the whole interface. */
 int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_queue **out);
+
+/* Its ring as the broker needs it: bytes, and the packet socket or -1. */
+uint32_t xdp_ring_size(const struct xdp_queue *x);
+int xdp_ring_packet(const struct xdp_queue *x);
+
+/*
+ * The queue over what the broker has made: frame memory, BPF ring buffer of @size bytes, packet socket or -1. The last
+ * two become the queue's, also on failure.
+ */
+int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3], uint32_t size, struct xdp_queue **out);
 void xdp_ring_close(struct xdp_queue *x);
 unsigned xdp_ring_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);
 unsigned xdp_ring_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n);
@@ -162,9 +203,27 @@ unsigned xdp_ring_tx_burst(struct nic_queue *q, const struct nic_frame *frames, 
 int xdp_ring_tx_kick(struct nic_queue *q);
 int xdp_ring_arm(struct nic_queue *q);
 
+/* xdp_guest.c. Asks the broker at params->broker for a seat: 0; -ENOENT: there is none; other -errno with params->why. */
+int xdp_guest_open(struct xdp_nic *x, struct nic_params *params);
+
+/* As nic_ops.owns(): the broker is told. */
+int xdp_guest_owns(struct xdp_nic *x, int fd, uint64_t cookie, bool on);
+void xdp_guest_no_owners(struct xdp_nic *x);
+void xdp_guest_close(struct xdp_nic *x);
+
+/* xdp_open.c. The operations of a nic with AF_XDP sockets, or with a ring. */
+const struct nic_ops *xdp_ops_of(bool ring);
+int xdp_check_params(struct nic_params *params, uint32_t frame_size);
+
+/* A nic of nothing yet; NULL with params->why. nic_ops.close() ends it. */
+struct xdp_nic *xdp_new(struct nic_params *params);
+
+/* Reads the interface, finds or starts its program, takes a seat, opens the queues. 0, or -errno with params->why. */
+int xdp_open_seat(struct xdp_nic *x, struct nic_params *params);
+
 /* xdp_steer.c; see struct nic_ops. */
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
-int xdp_owns(struct nic *nic, uint64_t cookie, bool on);
+int xdp_owns(struct nic *nic, int fd, uint64_t cookie, bool on);
 void xdp_no_flows(struct nic *nic);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);
 void xdp_set_mac(struct nic *nic, const uint8_t mac[6]);

@@ -61,6 +61,7 @@ void xdp_hub_seal(struct xdp_nic *x)
 	close_fd(&x->fds.prog);
 	close_fd(&x->fds.hub);
 	close_fd(&x->fds.seats);
+	close_fd(&x->fds.hosts);
 	close_fd(&x->fds.rings);
 	close_fd(&x->fds.xsks);
 	close_fd(&x->fds.alive);
@@ -73,9 +74,12 @@ void xdp_hub_leave(struct xdp_nic *x)
 	close_fd(&x->link_fd);
 	if (x->map)
 		munmap(x->map, page_multiple(sizeof(*x->map)));
+	if (x->host)
+		munmap(x->host, page_multiple(sizeof(*x->host)));
 	if (x->hub)
 		munmap(x->hub, page_multiple(sizeof(*x->hub)));
 	x->map = NULL;
+	x->host = NULL;
 	x->hub = NULL;
 	xdp_hub_seal(x);
 }
@@ -102,9 +106,9 @@ static bool is_map(const char *name, const char *part)
 
 static void keep_map(struct xdp_nic *x, uint32_t id)
 {
-	static const char *const names[] = { ".bss", "seats", "rings", "xsks", "alive" };
-	int *const fds[] = { &x->fds.hub, &x->fds.seats, &x->fds.rings, &x->fds.xsks,
-			     &x->fds.alive };
+	static const char *const names[] = { ".bss", "seats", "hosts", "rings", "xsks", "alive" };
+	int *const fds[] = { &x->fds.hub,	  &x->fds.seats, &x->fds.hosts,
+			     &x->fds.rings, &x->fds.xsks,  &x->fds.alive };
 	struct bpf_map_info info;
 	__u32 len = sizeof(info);
 	int fd = bpf_map_get_fd_by_id(id);
@@ -141,8 +145,8 @@ static int find_maps(struct xdp_nic *x, uint32_t id)
 		return -EEXIST;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < MAX_MAPS; i++)
 		keep_map(x, ids[i]);
-	if (x->fds.hub < 0 || x->fds.seats < 0 || x->fds.rings < 0 || x->fds.xsks < 0 ||
-	    x->fds.alive < 0)
+	if (x->fds.hub < 0 || x->fds.seats < 0 || x->fds.hosts < 0 || x->fds.rings < 0 ||
+	    x->fds.xsks < 0 || x->fds.alive < 0)
 		return -EEXIST;
 	return 0;
 }
@@ -287,9 +291,8 @@ static void clear_seat(struct xdp_nic *x, uint32_t seat)
 	if (x->hub->xsk_seat == seat)
 		__atomic_store_n(&x->hub->xsk_seat, HUB_NO_SEAT, __ATOMIC_SEQ_CST);
 	bpf_map_delete_elem(x->fds.seats, &seat);
+	bpf_map_delete_elem(x->fds.hosts, &seat);
 	bpf_map_delete_elem(x->fds.rings, &seat);
-	x->hub->lost[seat] = 0;
-	x->hub->asleep[seat] = 0;
 }
 
 /* Takes the lowest free seat, and clears all that are free. */
@@ -315,24 +318,41 @@ static int sit_down(struct xdp_nic *x, uint32_t prog)
 	return x->seat_fd >= 0 ? 0 : -EUSERS;
 }
 
-static int make_tables(struct xdp_nic *x)
+/* An array of one element of @len bytes in the seat's place of @outer, mapped; its descriptor. */
+static int make_table(const struct xdp_nic *x, int outer, const char *name, size_t len, void **mem)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "kbaccel_steer", sizeof(__u32),
-				     sizeof(struct steer_map), 1, &opts);
-	void *mem;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), (__u32)len, 1, &opts), err;
 
 	if (fd < 0)
 		return fd;
-	mem = mmap(NULL, page_multiple(sizeof(*x->map)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	err = mem == MAP_FAILED ? -errno : 0;
-	if (err == 0) {
-		x->map = mem;
-		steer_map_init(x->map, &x->nic, x->frame_size - XDP_HEADROOM);
-		err = bpf_map_update_elem(x->fds.seats, &x->seat, &fd, BPF_ANY);
-	}
+	*mem = mmap(NULL, page_multiple(len), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	err = *mem == MAP_FAILED ? -errno : bpf_map_update_elem(outer, &x->seat, &fd, BPF_ANY);
+	if (err == 0)
+		return fd;
+	if (*mem == MAP_FAILED)
+		*mem = NULL;
 	close(fd);
 	return err;
+}
+
+static int make_tables(struct xdp_nic *x)
+{
+	int fd = make_table(x, x->fds.hosts, "kbaccel_host", sizeof(*x->host), (void **)&x->host);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	steer_host_init(x->host, &x->nic, x->frame_size - XDP_HEADROOM);
+	x->host->guarded = x->guest != NULL;
+	fd = make_table(x, x->fds.seats, "kbaccel_steer", sizeof(*x->map), (void **)&x->map);
+	if (fd < 0)
+		return fd;
+	if (x->guest)
+		x->guest->tables = fd;
+	else
+		close(fd);
+	return 0;
 }
 
 static int show_alive(struct xdp_nic *x)

@@ -4,7 +4,7 @@
  *
  * There is one XDP program on an interface, attached by whoever came first and kept by each process
  * that uses it: it is there as long as one of them lives. Each process has a *seat* at it: steering
- * tables of its own, which say what it wants, and a way for the frames to get there. The seat that
+ * tables of its own (steer_map.h), which say what it wants, and a way for the frames to get there. The seat that
  * has the interface's RX queues (a queue has one AF_XDP socket) gets them by XSK, every other one by
  * a ring of its own that the program copies frames into, which nobody else can see.
  */
@@ -15,11 +15,12 @@
 
 #include "nic/steer_map.h"
 
-#define HUB_VERSION 3u /* changes with this file and with steer_map.h */
+#define HUB_VERSION 4u /* changes with this file and with steer_map.h */
 #define HUB_SEATS 32
 #define HUB_NO_SEAT HUB_SEATS
 
 #define HUB_NATIVE 0x1u /* the program runs in the driver */
+#define HUB_COOKIES 0x4u /* it is known where a socket's cookie is */
 #define HUB_TELLS 0x2u	/* generic, and joined datagrams are known from single ones */
 
 struct hub {
@@ -27,8 +28,6 @@ struct hub {
 	__u32 flags;		  /* HUB_* */
 	__u32 record_len;	  /* of every record in the rings: struct hub_record */
 	__u32 xsk_seat;		  /* whose AF_XDP sockets are on the queues; or HUB_NO_SEAT */
-	__u32 asleep[HUB_SEATS];  /* 1: the seat sleeps and is to be woken; the program takes it back then */
-	__u64 lost[HUB_SEATS];	  /* frames that found the seat's ring full */
 	__u32 ports[STEER_PORTS]; /* bit i: seat i has rules for this port (network order) */
 };
 

@@ -65,7 +65,7 @@ static bool is_ring_size(unsigned n)
 	return n >= MIN_RING && n <= MAX_RING && (n & (n - 1)) == 0;
 }
 
-static int check_params(struct nic_params *params, uint32_t frame_size)
+int xdp_check_params(struct nic_params *params, uint32_t frame_size)
 {
 	if (!is_ring_size(params->rx_ring) || !is_ring_size(params->tx_ring))
 		return xdp_why(params, -EINVAL,
@@ -146,6 +146,8 @@ static void xdp_abandon(struct nic *nic)
 
 	close_queues(x);
 	xdp_hub_leave(x);
+	if (x->grant)
+		xdp_guest_close(x);
 	free(x);
 }
 
@@ -228,12 +230,14 @@ int xdp_open_queues(struct xdp_nic *x, struct nic_params *params)
 	return open_ring(x, params);
 }
 
-static int open_steps(struct xdp_nic *x, struct nic_params *params)
+int xdp_open_seat(struct xdp_nic *x, struct nic_params *params)
 {
 	int err = xdp_link_read(x, params);
 
+	if (x->guest && !x->guest->transmit)
+		x->nic.flags |= NIC_F_RX_ONLY;
 	if (err == 0)
-		err = check_params(params, x->frame_size);
+		err = xdp_check_params(params, x->frame_size);
 	if (err == 0)
 		err = check_clock(x, params);
 	if (err == 0)
@@ -241,24 +245,58 @@ static int open_steps(struct xdp_nic *x, struct nic_params *params)
 	return err;
 }
 
-static int xdp_open(struct nic_params *params, struct nic **out)
+const struct nic_ops *xdp_ops_of(bool ring)
+{
+	return ring ? &ring_ops : &xdp_ops;
+}
+
+struct xdp_nic *xdp_new(struct nic_params *params)
 {
 	struct xdp_nic *x = calloc(1, sizeof(*x));
-	int err;
 
-	if (!x)
-		return xdp_why(params, -ENOMEM, "out of memory");
+	if (!x) {
+		xdp_why(params, -ENOMEM, "out of memory");
+		return NULL;
+	}
 	x->nic.ops = &xdp_ops;
 	x->link_fd = x->seat_fd = x->alive_fd = -1;
-	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1, -1 };
+	x->fds = (struct xdp_fds){ -1, -1, -1, -1, -1, -1, -1 };
 	__wrap_stderr = __real_stderr;
 	message_sink = params->log;
 	libbpf_set_print(libbpf_message);
 	libxdp_set_print(libxdp_message);
-	err = open_steps(x, params);
+	return x;
+}
+
+/* Without privileges: by the broker, if there is one and it lets us; @err and the reason are what was found out without it. */
+static int ask_broker(struct nic_params *params, int err, struct nic **out)
+{
+	struct nic_params again = *params;
+	struct xdp_nic *x = params->broker ? xdp_new(&again) : NULL;
+	int broker_err = x ? xdp_guest_open(x, &again) : -ENOENT;
+
+	if (broker_err == 0) {
+		*out = &x->nic;
+		return 0;
+	}
+	if (x)
+		xdp_close(&x->nic);
+	if (broker_err != -ENOENT)
+		*params = again;
+	return broker_err != -ENOENT ? broker_err : err;
+}
+
+static int xdp_open(struct nic_params *params, struct nic **out)
+{
+	struct xdp_nic *x = xdp_new(params);
+	int err;
+
+	if (!x)
+		return -ENOMEM;
+	err = xdp_open_seat(x, params);
 	if (err < 0) {
 		xdp_close(&x->nic);
-		return err;
+		return err == -EPERM ? ask_broker(params, err, out) : err;
 	}
 	xdp_hub_seal(x);
 	*out = &x->nic;

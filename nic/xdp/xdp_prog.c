@@ -47,7 +47,7 @@ static int probe_bpf(void)
 	return 0;
 }
 
-static int load(const struct xdp_nic *x, uint32_t shared_info, struct xdp_steer **out)
+static int load(struct xdp_nic *x, uint32_t shared_info, struct xdp_steer **out)
 {
 	struct xdp_steer *bpf = xdp_steer__open();
 	int err;
@@ -56,6 +56,7 @@ static int load(const struct xdp_nic *x, uint32_t shared_info, struct xdp_steer 
 		return -errno;
 	bpf->rodata->shared_info = shared_info;
 	bpf->rodata->cookie_index = xdp_cookie_index();
+	x->knows_cookies = bpf->rodata->cookie_index != 0;
 	bpf->rodata->record_len = xdp_record_len(x);
 	err = xdp_steer__load(bpf);
 	if (err < 0) {
@@ -94,6 +95,7 @@ static int load_and_map(struct xdp_nic *x, bool generic, struct nic_params *para
 	x->fds.prog = own(bpf_program__fd(bpf->progs.kbaccel_steer));
 	x->fds.hub = own(bpf_map__fd(bpf->maps.bss));
 	x->fds.seats = own(bpf_map__fd(bpf->maps.seats));
+	x->fds.hosts = own(bpf_map__fd(bpf->maps.hosts));
 	x->fds.rings = own(bpf_map__fd(bpf->maps.rings));
 	x->fds.xsks = own(bpf_map__fd(bpf->maps.xsks));
 	x->fds.alive = own(bpf_map__fd(bpf->maps.alive));
@@ -110,7 +112,7 @@ static int attach_mode(struct xdp_nic *x, uint32_t mode)
 	x->hub->record_len = xdp_record_len(x);
 	x->hub->xsk_seat = HUB_NO_SEAT;
 	x->hub->flags = (mode == XDP_FLAGS_DRV_MODE ? HUB_NATIVE : 0) |
-			(x->tells_batches ? HUB_TELLS : 0);
+			(x->tells_batches ? HUB_TELLS : 0) | (x->knows_cookies ? HUB_COOKIES : 0);
 	fd = bpf_link_create(x->fds.prog, x->nic.ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return fd;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/poison.h"
 #include "base/rawcall.h"
@@ -24,16 +25,47 @@
 
 #define TX_BUDGET 256
 
-struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size)
+static void *map_memory(size_t len, int memory)
+{
+	int flags = MAP_SHARED | (memory < 0 ? MAP_ANONYMOUS : 0);
+	void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, memory, 0);
+
+	return mem == MAP_FAILED ? NULL : mem;
+}
+
+/* Memory that another process will map, too; it can not make it shorter. */
+static int make_memory(size_t len)
+{
+	int fd = memfd_create("kbaccel-frames", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && (ftruncate(fd, (off_t)len) < 0 ||
+			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size, int memory)
 {
 	size_t umem_len = (size_t)params->frames * nic->frame_size;
 	size_t len = umem_len + size + params->frames * sizeof(uint32_t);
-	uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct xdp_queue *x;
+	uint8_t *mem;
 
-	if (mem == MAP_FAILED)
+	if (nic->guest) {
+		memory = make_memory(len);
+		if (memory < 0)
+			return NULL;
+		if (nic->guest->memory[nic->nic.queue_count] >= 0)
+			close(nic->guest->memory[nic->nic.queue_count]);
+		nic->guest->memory[nic->nic.queue_count] = memory;
+	}
+	mem = map_memory(len, memory);
+	if (!mem)
 		return NULL;
 	x = (struct xdp_queue *)(mem + umem_len);
+	memset(x, 0, size);
 	x->umem = mem;
 	x->map_len = len;
 	x->frames = params->frames;
@@ -164,10 +196,17 @@ static void raise_limits(const struct xdp_queue *x)
 		 sizeof(budget), 0);
 }
 
+void xdp_queue_start(struct xdp_queue *x)
+{
+	poison(x->umem, (size_t)x->frames * x->q.frame_size);
+	x->nic_wants = x->fill.size / 2;
+	xdp_refill(x);
+}
+
 int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct nic_params *params,
 		   struct xdp_queue **out)
 {
-	struct xdp_queue *x = xdp_queue_map(nic, params, sizeof(struct xdp_queue));
+	struct xdp_queue *x = xdp_queue_map(nic, params, sizeof(struct xdp_queue), -1);
 	int err;
 
 	if (!x)
@@ -184,15 +223,16 @@ int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct n
 	rawcall6(SYS_fcntl, x->q.fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
 	if (x->tx_size)
 		raise_limits(x);
-	poison(x->umem, (size_t)x->frames * x->q.frame_size);
-	x->nic_wants = x->fill.size / 2;
-	xdp_refill(x);
 	*out = x;
+	if (nic->guest)
+		return 0; /* who gets it fills its rings */
+	xdp_queue_start(x);
 	return 0;
 }
 
 void xdp_queue_close(struct xdp_queue *x)
 {
+	xdp_queue_unjoin(x);
 	if (x->xsk)
 		xsk_socket__delete(x->xsk);
 	if (x->xsk_umem)

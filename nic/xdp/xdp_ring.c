@@ -100,7 +100,7 @@ static int open_packet(struct ring_queue *r, const struct xdp_nic *nic)
 int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_queue **out)
 {
 	struct ring_queue *r =
-		(struct ring_queue *)xdp_queue_map(nic, params, sizeof(struct ring_queue));
+		(struct ring_queue *)xdp_queue_map(nic, params, sizeof(struct ring_queue), -1);
 	int err;
 
 	if (!r)
@@ -121,6 +121,40 @@ int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_que
 	}
 	*out = &r->x;
 	return 0;
+}
+
+uint32_t xdp_ring_size(const struct xdp_queue *x)
+{
+	return ring_of(&x->q)->size;
+}
+
+int xdp_ring_packet(const struct xdp_queue *x)
+{
+	return ring_of(&x->q)->packet_fd;
+}
+
+int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3], uint32_t size, struct xdp_queue **out)
+{
+	struct ring_queue *r =
+		(struct ring_queue *)xdp_queue_map(nic, params, sizeof(struct ring_queue), fds[0]);
+	int err;
+
+	if (!r) {
+		close(fds[1]);
+		if (fds[2] >= 0)
+			close(fds[2]);
+		return -ENOMEM;
+	}
+	r->x.q.fd = fds[1];
+	r->packet_fd = fds[2];
+	r->x.tx_size = fds[2] < 0 ? 0 : TX_PENDING;
+	r->size = size;
+	err = map_ring(r, fds[1]);
+	if (err < 0)
+		xdp_ring_close(&r->x);
+	else
+		*out = &r->x;
+	return err;
 }
 
 void xdp_ring_close(struct xdp_queue *x)
@@ -191,7 +225,7 @@ int xdp_ring_arm(struct nic_queue *q)
 	const struct ring_queue *r = ring_of(q);
 	const struct xdp_nic *x = xdp_nic_of(q->nic);
 
-	__atomic_store_n(&x->hub->asleep[x->seat], 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&x->map->asleep, 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return *r->consumed != __atomic_load_n(r->produced, __ATOMIC_ACQUIRE);
 }

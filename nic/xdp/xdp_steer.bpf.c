@@ -39,6 +39,20 @@ struct {
 	});
 } seats SEC(".maps");
 
+/* What bounds these: mmapped by the same process, or by the broker that has opened the seat for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, HUB_SEATS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, BPF_F_MMAPABLE);
+		__uint(max_entries, 1);
+		__uint(key_size, sizeof(__u32));
+		__uint(value_size, sizeof(struct steer_host));
+	});
+} hosts SEC(".maps");
+
 /* The rings of the seats that have no AF_XDP socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -83,12 +97,12 @@ static __always_inline bool lease_is_live(const struct steer_map *map)
 }
 
 /* A frame of several buffers, or one that is too long, can not be put into one UMEM chunk. */
-static __always_inline bool fits_chunk(struct xdp_md *ctx, const struct steer_map *map,
+static __always_inline bool fits_chunk(struct xdp_md *ctx, const struct steer_host *host,
 				       const void *data, const void *end)
 {
 	__u64 len = bpf_xdp_get_buff_len(ctx);
 
-	return len <= map->max_len && len == (__u64)(end - data);
+	return len <= host->max_len && len == (__u64)(end - data);
 }
 
 /* Generic mode: does the frame stand for several datagrams, which the kernel will cut or joined? */
@@ -159,7 +173,7 @@ static __always_inline __u64 cookie_of(const struct bpf_sock *sk)
  * is. Without its cookie, of the port's @bits those stay that a socket of this shape can have set. The
  * port is compared because a program of the sk_lookup type may have chosen a socket of another one.
  */
-static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct steer_map *map,
+static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct steer_host *host,
 					   const struct steer_key *key, __u32 bits)
 {
 	struct bpf_sock *sk = kernel_socket(ctx, key);
@@ -169,12 +183,21 @@ static __always_inline __u32 bits_of_owner(struct xdp_md *ctx, const struct stee
 	if (STEER_NET16(sk->src_port) != key->local_port ||
 	    (sk->bound_dev_if && !(bits & STEER_DEVICE)))
 		bits = 0;
-	else if (cookie_index)
-		bits = steer_is_owned(map, cookie_of(sk)) ? bits : 0;
+	else if (cookie_index || host->guarded)
+		bits = steer_is_owned(host, cookie_of(sk)) ? bits : 0;
 	else
 		bits &= kinds_of(sk, steer_is_v4(key->local));
 	bpf_sk_release(sk);
 	return bits;
+}
+
+/* The one element of the map that @outer has for @seat. */
+static __always_inline void *tables_of(void *outer, __u32 seat)
+{
+	void *inner = bpf_map_lookup_elem(outer, &seat);
+	__u32 zero = 0;
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 }
 
 /*
@@ -185,23 +208,23 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
+	const struct steer_host *host;
 	const struct steer_map *map;
 	struct steer_key key;
-	__u32 zero = 0, bits;
-	void *tables;
+	__u32 bits;
 
-	tables = bpf_map_lookup_elem(&seats, &seat);
-	map = tables ? bpf_map_lookup_elem(tables, &zero) : NULL;
-	if (!map)
+	map = tables_of(&seats, seat);
+	host = tables_of(&hosts, seat);
+	if (!map || !host)
 		return false;
-	bits = steer_parse(map, data, end, &key);
+	bits = steer_parse(host, map, data, end, &key);
 	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat))
 		return false;
-	if (!fits_chunk(ctx, map, data, end) || is_batch(ctx))
+	if (!fits_chunk(ctx, host, data, end) || is_batch(ctx))
 		return false;
-	if (bits & STEER_SHARED)
-		bits = bits_of_owner(ctx, map, &key, bits);
-	return steer_match(map, &key, bits);
+	if ((bits & STEER_SHARED) || host->guarded)
+		bits = bits_of_owner(ctx, host, &key, bits);
+	return steer_match(host, map, &key, bits);
 }
 
 /* Of both ends of a datagram. */
@@ -276,14 +299,12 @@ static __always_inline __u32 bit_number(__u32 mask)
  * To wake costs an interrupt on this very CPU, which a reader that has just looked does not need. The addition is a barrier: either we
  * see that the seat sleeps, or it has seen our record before it went to sleep.
  */
-static __always_inline __u64 wake_flags(__u32 seat)
+static __always_inline __u64 wake_flags(struct steer_map *map)
 {
-	if (seat >= HUB_SEATS)
-		return 0;
-	__sync_fetch_and_add(&hub.lost[seat], 0);
-	if (!*(volatile __u32 *)&hub.asleep[seat])
+	__sync_fetch_and_add(&map->lost, 0);
+	if (!*(volatile __u32 *)&map->asleep)
 		return BPF_RB_NO_WAKEUP;
-	*(volatile __u32 *)&hub.asleep[seat] = 0;
+	*(volatile __u32 *)&map->asleep = 0;
 	return BPF_RB_FORCE_WAKEUP;
 }
 
@@ -292,14 +313,14 @@ static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 {
 	__u64 len = bpf_xdp_get_buff_len(ctx);
 	void *ring = bpf_map_lookup_elem(&rings, &seat);
+	struct steer_map *map = tables_of(&seats, seat);
 	struct hub_record *record;
 
-	if (!ring || len == 0 || len > record_len - sizeof(*record))
+	if (!ring || !map || len == 0 || len > record_len - sizeof(*record))
 		return XDP_PASS;
 	record = bpf_ringbuf_reserve(ring, record_len, 0);
 	if (!record) {
-		if (seat < HUB_SEATS)
-			__sync_fetch_and_add(&hub.lost[seat], 1);
+		__sync_fetch_and_add(&map->lost, 1);
 		return XDP_DROP;
 	}
 	record->len = (__u32)len;
@@ -308,7 +329,7 @@ static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 		bpf_ringbuf_discard(record, 0);
 		return XDP_PASS;
 	}
-	bpf_ringbuf_submit(record, wake_flags(seat));
+	bpf_ringbuf_submit(record, wake_flags(map));
 	return XDP_DROP;
 }
 

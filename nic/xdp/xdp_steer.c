@@ -15,16 +15,22 @@
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 {
 	struct xdp_nic *x = xdp_nic_of(nic);
-	int err = steer_map_flow(x->map, flow, on);
+	int err;
 
-	if (err == 0)
+	/* The program would not heed it: xdp_guest.c. */
+	if (x->grant && ipaddr_is_multicast(&flow->local))
+		return on ? -EOPNOTSUPP : -ENOENT;
+	err = steer_map_flow(x->map, flow, on);
+	if (err == 0 && x->hub)
 		xdp_hub_tell_port(x, flow->local_port);
 	return err;
 }
 
-int xdp_owns(struct nic *nic, uint64_t cookie, bool on)
+int xdp_owns(struct nic *nic, int fd, uint64_t cookie, bool on)
 {
-	return steer_map_owns(xdp_nic_of(nic)->map, cookie, on);
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	return x->grant ? xdp_guest_owns(x, fd, cookie, on) : steer_host_owns(x->host, cookie, on);
 }
 
 void xdp_no_flows(struct nic *nic)
@@ -32,20 +38,31 @@ void xdp_no_flows(struct nic *nic)
 	struct xdp_nic *x = xdp_nic_of(nic);
 
 	steer_map_no_flows(x->map);
+	if (x->grant) {
+		xdp_guest_no_owners(x);
+		return;
+	}
+	steer_host_no_owners(x->host);
 	for (unsigned i = 0; i < STEER_PORTS; i++)
 		if (x->hub->ports[i])
 			xdp_hub_tell_port(x, (uint16_t)i);
 }
 
+/* What the host's addresses are the broker knows by itself. */
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
-	return steer_map_local(xdp_nic_of(nic)->map, addr, on);
+	const struct xdp_nic *x = xdp_nic_of(nic);
+
+	return x->host ? steer_host_local(x->host, addr, on) : 0;
 }
 
 void xdp_set_mac(struct nic *nic, const uint8_t mac[6])
 {
+	const struct xdp_nic *x = xdp_nic_of(nic);
+
 	memcpy(nic->mac, mac, sizeof(nic->mac));
-	steer_map_mac(xdp_nic_of(nic)->map, mac);
+	if (x->host)
+		steer_host_mac(x->host, mac);
 }
 
 void xdp_set_lease(struct nic *nic, uint64_t until_ns)
@@ -71,5 +88,5 @@ void xdp_ring_stats(struct nic_queue *q)
 {
 	const struct xdp_nic *x = xdp_nic_of(q->nic);
 
-	q->stats.rx_ring_full = __atomic_load_n(&x->hub->lost[x->seat], __ATOMIC_RELAXED);
+	q->stats.rx_ring_full = __atomic_load_n(&x->map->lost, __ATOMIC_RELAXED);
 }

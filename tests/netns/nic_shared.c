@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 	send_numbered(peer4, a4, PORT, 0, FIVE, 64);
 	check(steered() == 0 && kernel_got(own, 100) == FIVE, "as long as no socket is named, it is the kernel's");
 	getsockopt(own, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	check(nic->ops->owns(nic, cookie, true) == 0, "names its socket");
+	check(nic->ops->owns(nic, -1, cookie, true) == 0, "names its socket");
 	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "alone on its port, it gets all");
 	test_address();
 	test_session();

@@ -308,19 +308,19 @@ static void own_addresses_as_source_pass(void **state)
 	(void)state;
 	frame_make(&f, mac, "10.0.0.2", 1000, "10.0.0.1", 53, FRAME_PAYLOAD);
 	assert_true(taken());
-	steer_map_local(map, &more4, true);
+	steer_host_local(host, &more4, true);
 	assert_false(taken());
 	set_flow("10.0.0.1", 60, NULL, 0, true);
 	set_flow("10.0.0.1", 60, "10.0.0.2", 7, true);
 	frame_make(&f, mac, "10.0.0.2", 7, "10.0.0.1", 60, FRAME_PAYLOAD);
 	assert_false(taken());
-	steer_map_local(map, &more4, false);
+	steer_host_local(host, &more4, false);
 	assert_true(taken());
 	frame_make(&f, mac, "fd00::2", 1000, "fd00::1", 53, FRAME_PAYLOAD);
 	assert_true(taken());
-	steer_map_local(map, &more6, true);
+	steer_host_local(host, &more6, true);
 	assert_false(taken());
-	map->loopback = 1;
+	host->loopback = 1;
 	assert_true(taken());
 }
 
@@ -331,7 +331,7 @@ static void what_does_not_fit_passes(void **state)
 	assert_true(taken());
 	frame_make(&f, mac, "10.0.0.9", 1000, "10.0.0.1", 53, MAX_LEN - 41);
 	assert_false(taken());
-	map->max_len = 3840;
+	host->max_len = 3840;
 	assert_true(taken());
 	/* Longer than one page: the frame comes in several buffers. */
 	frame_make(&f, mac, "10.0.0.9", 1000, "10.0.0.1", 53, 4090 - 42);

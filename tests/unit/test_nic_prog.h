@@ -32,6 +32,7 @@
 
 static struct xdp_steer *skel;
 static struct steer_map *map;
+static struct steer_host *host;
 static int xsk = -1;
 static uint32_t cookie_index; /* as in the program */
 static struct test_frame f;
@@ -77,9 +78,10 @@ static void fresh_map(void)
 	struct ipaddr local4 = addr("10.0.0.1"), local6 = addr("fd00::1");
 
 	memset(map, 0, sizeof(*map));
-	steer_map_init(map, &nic, MAX_LEN);
-	steer_map_local(map, &local4, true);
-	steer_map_local(map, &local6, true);
+	memset(host, 0, sizeof(*host));
+	steer_host_init(host, &nic, MAX_LEN);
+	steer_host_local(host, &local4, true);
+	steer_host_local(host, &local6, true);
 	steer_map_lease(map, clock_ns() + 60 * NSEC_PER_SEC);
 }
 
@@ -91,24 +93,30 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* Seat 0 with tables of its own, asked for every port: what is tested is the tables. */
-static int take_seat(void)
+/* A table of @len bytes for seat 0 in @outer. */
+static int take_table(const struct bpf_map *outer, size_t len, void **mem)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test", 4, sizeof(*map), 1, &opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test", 4, (uint32_t)len, 1, &opts);
 	uint32_t key = 0;
-	void *mem;
 
 	if (fd < 0)
 		return fd;
-	mem = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (mem == MAP_FAILED)
-		return -errno;
-	map = mem;
+	*mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return *mem == MAP_FAILED ? -errno : bpf_map_update_elem(bpf_map__fd(outer), &key, &fd, 0);
+}
+
+/* Seat 0 with tables of its own, asked for every port: what is tested is the tables. */
+static int take_seat(void)
+{
+	int err = take_table(skel->maps.seats, sizeof(*map), (void **)&map);
+
+	if (err == 0)
+		err = take_table(skel->maps.hosts, sizeof(*host), (void **)&host);
 	skel->bss->hub.xsk_seat = 0;
 	for (unsigned i = 0; i < STEER_PORTS; i++)
 		skel->bss->hub.ports[i] = 1;
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.seats), &key, &fd, 0);
+	return err;
 }
 
 /* An XSK that is not bound is enough for the map; the redirect is a verdict only. */

@@ -267,7 +267,7 @@ static uint64_t cookie_of(int fd)
 
 static void own(int fd, bool on)
 {
-	assert_int_equal(steer_map_owns(map, cookie_of(fd), on), 0);
+	assert_int_equal(steer_host_owns(host, cookie_of(fd), on), 0);
 }
 
 static void the_cookie_is_compared(void **state)
@@ -305,7 +305,7 @@ static void cookies_are_counted(void **state)
 	assert_true(taken4());
 	own(ours, false);
 	assert_false(taken4());
-	assert_int_equal(steer_map_owns(map, cookie_of(ours), false), -ENOENT);
+	assert_int_equal(steer_host_owns(host, cookie_of(ours), false), -ENOENT);
 }
 
 /* Without a rule for it, a socket of ours gets nothing. */

@@ -18,6 +18,7 @@
 #include "tests/unit/test_nic_frames.h"
 
 static struct steer_map *map;
+static struct steer_host *host;
 static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
 
 static int setup(void **state)
@@ -26,14 +27,16 @@ static int setup(void **state)
 
 	(void)state;
 	map = calloc(1, sizeof(*map));
-	steer_map_init(map, &nic, 1792);
-	return map ? 0 : -1;
+	host = calloc(1, sizeof(*host));
+	steer_host_init(host, &nic, 1792);
+	return map && host ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	free(map);
+	free(host);
 	return 0;
 }
 
@@ -61,7 +64,7 @@ static int local(const char *text, bool on)
 {
 	struct ipaddr a = addr(text);
 
-	return steer_map_local(map, &a, on);
+	return steer_host_local(host, &a, on);
 }
 
 static bool wanted(const char *src, uint16_t sport, const char *dst, uint16_t dport)
@@ -73,8 +76,8 @@ static bool wanted(const char *src, uint16_t sport, const char *dst, uint16_t dp
 	frame_make(&f, mac, src, sport, dst, dport, FRAME_PAYLOAD);
 	if (ipaddr_is_multicast(&(struct ipaddr[]){ addr(dst) }[0]))
 		frame_to_group(&f);
-	bits = steer_parse(map, f.data, f.data + f.len, &key);
-	return bits && steer_match(map, &key, bits);
+	bits = steer_parse(host, map, f.data, f.data + f.len, &key);
+	return bits && steer_match(host, map, &key, bits);
 }
 
 static void any_needs_a_local_address(void **state)
@@ -279,12 +282,12 @@ static void many_local_addresses(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2000; i++) {
 		a.w[3] = htonl(0x0a010000 + i);
-		in += steer_map_local(map, &a, true) == 0;
+		in += steer_host_local(host, &a, true) == 0;
 	}
 	assert_true(in == 2000);
-	for (unsigned i = 2000; i <= STEER_LOCALS && steer_map_local(map, &a, true) == 0; i++)
+	for (unsigned i = 2000; i <= STEER_LOCALS && steer_host_local(host, &a, true) == 0; i++)
 		a.w[3] = htonl(0x0a010000 + i);
-	assert_int_equal(steer_map_local(map, &a, true), -ENOSPC);
+	assert_int_equal(steer_host_local(host, &a, true), -ENOSPC);
 }
 
 static void martians_pass_except_on_loopback(void **state)
@@ -300,7 +303,7 @@ static void martians_pass_except_on_loopback(void **state)
 	assert_false(wanted("::1", 1, "::1", 53));
 	local("10.0.0.2", true);
 	assert_false(wanted("10.0.0.2", 1, "10.0.0.1", 53));
-	map->loopback = 1;
+	host->loopback = 1;
 	assert_true(wanted("10.0.0.2", 1, "10.0.0.1", 53));
 	assert_true(wanted("127.0.0.1", 1, "127.0.0.1", 53));
 	assert_true(wanted("10.0.0.1", 1, "10.0.0.1", 53));
@@ -312,19 +315,19 @@ static void cookies_fill_up(void **state)
 	uint64_t n = 0, gone;
 
 	(void)state;
-	while (steer_map_owns(map, n + 1, true) == 0)
+	while (steer_host_owns(host, n + 1, true) == 0)
 		n++;
 	assert_in_range(n, STEER_COOKIES / 2, STEER_COOKIES);
 	for (uint64_t i = 1; i <= n; i++)
-		assert_true(steer_is_owned(map, i));
-	assert_false(steer_is_owned(map, n + 1) || steer_is_owned(map, 0));
+		assert_true(steer_is_owned(host, i));
+	assert_false(steer_is_owned(host, n + 1) || steer_is_owned(host, 0));
 	gone = n / 2;
-	assert_int_equal(steer_map_owns(map, gone, false), 0);
-	assert_false(steer_is_owned(map, gone));
-	assert_int_equal(steer_map_owns(map, gone, false), -ENOENT);
-	steer_map_no_flows(map);
+	assert_int_equal(steer_host_owns(host, gone, false), 0);
+	assert_false(steer_is_owned(host, gone));
+	assert_int_equal(steer_host_owns(host, gone, false), -ENOENT);
+	steer_host_no_owners(host);
 	for (uint64_t i = 1; i <= n; i++)
-		assert_false(steer_is_owned(map, i));
+		assert_false(steer_is_owned(host, i));
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
