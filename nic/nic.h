@@ -19,6 +19,7 @@
  * When the interface goes away, its queues fall silent: no frame comes, tx_burst() may go on taking frames, and fd
  * is neither readable nor in error (Linux >= 5.11). Who must know listens to rtnetlink (RTM_DELLINK). In the same way
  * a changed MTU or MAC is not noticed here: frames to another address than nic->mac pass, until set_mac() tells it.
+ * Where the queues can end although the interface is still there, a backend that has noticed says so in nic->broken.
  *
  * All functions return -errno on failure and leave errno undefined.
  */
@@ -115,6 +116,7 @@ struct nic {
 	char mode[48];         /* for people: "AF_XDP copy, native" */
 	unsigned queue_count;
 	struct nic_queue *queues[NIC_MAX_QUEUES];
+	bool broken;           /* set by the backend, for good: the queues are dead, open it again */
 };
 
 /* What open() is to do. */

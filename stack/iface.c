@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/fds.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "stack/stack.h"
 
 #define MAX_LOCAL 1024
+#define RETRY_NS (5 * NSEC_PER_SEC)
 
 /* Every local address, for interfaces that are opened later. */
 static struct ipaddr local_list[MAX_LOCAL];
@@ -156,12 +158,28 @@ static const struct hostnet_link *link_named(unsigned n, const char *name, int i
 	return NULL;
 }
 
-static void declare_dead(struct iface *f)
+static void declare_dead(struct iface *f, const char *how)
 {
 	relaxed_set(f->dead, true);
 	for (unsigned i = 0; i < f->engines; i++)
 		relaxed_set(f->engine[i]->dead, true);
-	log_warn("%s is gone: its traffic is on the kernel path until an interface of that name is there", f->nic->ifname);
+	log_warn("%s is gone: its traffic is on the kernel path until %s", f->nic->ifname, how);
+}
+
+/* One that could not be opened again is tried from time to time: whoever opens queues for us may come back. */
+static bool is_due(const struct iface *f)
+{
+	if (f->dead)
+		return f->retry_at && clock_ns() >= f->retry_at;
+	return relaxed_get(f->nic->broken);
+}
+
+bool ifaces_broken(void)
+{
+	for (unsigned i = 0; i < stack.ifaces; i++)
+		if (__builtin_expect(is_due(stack.iface[i]), 0))
+			return true;
+	return false;
 }
 
 /* The kernel gives the frames of a port to its master. What is queued by then is still ours. */
@@ -224,12 +242,16 @@ static void revive(unsigned dead, unsigned n)
 	char why[NIC_WHY_LEN] = "the program has entered seccomp since: restart it";
 	uint32_t mask = 0;
 
-	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) || f->refused == l->ifindex)
+	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) || (f->refused == l->ifindex && !is_due(f)))
 		return;
 	if (!stack_iface(l->ifindex) || relaxed_get(stack.confined)) {
 		if (!relaxed_get(stack.confined))
 			want(&mask, n, f->nic->ifname, l->ifindex, why);
+		f->retry_at = 0;
 		if (!mask) {
+			f->retry_at = relaxed_get(f->nic->broken) ? clock_ns() + RETRY_NS : 0;
+			if (f->refused == l->ifindex)
+				return;
 			f->refused = l->ifindex;
 			log_warn("%s is there again, but its traffic stays on the kernel path: %s", f->nic->ifname, why);
 			return;
@@ -247,12 +269,14 @@ void ifaces_follow_links(void)
 		struct iface *f = stack.iface[i];
 		const struct hostnet_link *l = link_named(n, NULL, f->nic->ifindex);
 
+		if (!f->dead && l && relaxed_get(f->nic->broken))
+			declare_dead(f, "its queues have been opened again");
 		if (f->dead) {
 			revive(i, n);
 			continue;
 		}
 		if (!l) {
-			declare_dead(f);
+			declare_dead(f, "an interface of that name is there");
 			continue;
 		}
 		pause_port(f, l->enslaved && !f->port);

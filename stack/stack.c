@@ -73,14 +73,14 @@ void stack_renew_lease(uint64_t until)
 
 /*
  * Links that went away, or changed their address: AF_XDP itself says nothing about that. The kernel has a removed
- * interface's traffic anyway, but its queues must not be polled for ever.
+ * interface's traffic anyway, but its queues must not be polled for ever. Or the queues are gone, and the interface is there.
  */
 static void follow_links(void)
 {
 	static uint32_t seen;
 	uint32_t now = __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE);
 
-	if (now == seen)
+	if (now == seen && !ifaces_broken())
 		return;
 	seen = now;
 	ifaces_follow_links();

@@ -27,6 +27,7 @@ struct iface {
 	bool port;               /* of a bridge, bond or VRF, when it was opened; it was named then */
 	bool paused;             /* it has become one: its frames are another interface's, or in another routing table */
 	int refused;             /* dead, and this interface of the same name can not take its place */
+	uint64_t retry_at;       /* clock_ns() when that is tried again; 0: it is not */
 };
 
 /* A steering rule in force, on all interfaces that the sockets using it need; counted. */
@@ -74,10 +75,13 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 void local_address(const struct ipaddr *addr, bool on);
 
 /*
- * After a change of links: marks interfaces dead that are gone, opens those that are there again by the same name, pauses those
+ * After a change of links: marks interfaces dead that are gone, or whose queues are, opens those that are there again by the same name, pauses those
  * that became ports, takes over new MAC addresses. stack.lock held.
  */
 void ifaces_follow_links(void);
+
+/* Has the backend of one of them given up (nic->broken), or is it time to try again? Then ifaces_follow_links() is due. */
+bool ifaces_broken(void);
 
 /*
  * In the child of a fork: opens all interfaces again, for queues and rules of its own, and gives up the inherited ones. 0, or

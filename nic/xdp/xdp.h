@@ -211,6 +211,9 @@ int xdp_guest_owns(struct xdp_nic *x, int fd, uint64_t cookie, bool on);
 void xdp_guest_no_owners(struct xdp_nic *x);
 void xdp_guest_close(struct xdp_nic *x);
 
+/* Is there nobody at the other end any more, who keeps the seat? */
+bool xdp_guest_is_alone(const struct xdp_nic *x);
+
 /* xdp_open.c. The operations of a nic with AF_XDP sockets, or with a ring. */
 const struct nic_ops *xdp_ops_of(bool ring);
 int xdp_check_params(struct nic_params *params, uint32_t frame_size);

@@ -180,6 +180,11 @@ void xdp_guest_no_owners(struct xdp_nic *x)
 	forget_all(x->grant);
 }
 
+bool xdp_guest_is_alone(const struct xdp_nic *x)
+{
+	return is_ready(x->grant->fd, POLLRDHUP, 0); /* it never says anything */
+}
+
 void xdp_guest_close(struct xdp_nic *x)
 {
 	if (x->map)

@@ -65,9 +65,14 @@ void xdp_set_mac(struct nic *nic, const uint8_t mac[6])
 		steer_host_mac(x->host, mac);
 }
 
+/* Renewed several times a second: then it is noticed, too, that the broker has given up. */
 void xdp_set_lease(struct nic *nic, uint64_t until_ns)
 {
-	steer_map_lease(xdp_nic_of(nic)->map, until_ns);
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	steer_map_lease(x->map, until_ns);
+	if (x->grant && !nic->broken && xdp_guest_is_alone(x))
+		__atomic_store_n(&nic->broken, true, __ATOMIC_RELAXED);
 }
 
 void xdp_stats(struct nic_queue *q)

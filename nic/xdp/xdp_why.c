@@ -14,8 +14,8 @@
 #include "nic/xdp/xdp.h"
 
 #define CAPS_REMEDY                                                                                \
-	"run as root, or as a service with "                                                       \
-	"AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_PERFMON"
+	"run as root, as a service with "                                                          \
+	"AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_PERFMON, or beside kbacceld"
 
 int xdp_why(struct nic_params *params, int err, const char *format, ...)
 {
