@@ -14,7 +14,10 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 BINDIR ?= $(PREFIX)/bin
 DOCDIR ?= $(PREFIX)/share/doc/kbaccel
-MANDIR ?= $(PREFIX)/share/man/man1
+MANDIR ?= $(PREFIX)/share/man
+SBINDIR ?= $(PREFIX)/sbin
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BUILD ?= build
 SAN ?=
 LTO ?= $(if $(SAN),,-flto=auto)
@@ -298,6 +301,7 @@ demo: ## install what is needed, build, and compare programs with and without th
 	@$(LAB) tools/demo.sh
 
 DEST_LIB = $(DESTDIR)$(LIBDIR)
+MAN_PAGES = $(wildcard docs/*.[1-9])
 
 install: all ## PREFIX=/usr/local DESTDIR=
 	install -d $(DEST_LIB)/kbaccel $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
@@ -306,11 +310,17 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(DESTDIR)$(DOCDIR)/
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(wildcard docs/*.md)
-	$(if $(wildcard docs/*.1),install -D -m 644 -t $(DESTDIR)$(MANDIR) $(wildcard docs/*.1))
+	for page in $(MAN_PAGES); do install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$${page##*.} $$page; done
+	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(DAEMON)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/kbaccel
+	sed 's|@SBINDIR@|$(SBINDIR)|' daemon/kbacceld.service.in >$(DESTDIR)$(UNITDIR)/kbacceld.service
+	[ -e $(DESTDIR)$(SYSCONFDIR)/kbaccel/kbacceld.conf ] || \
+		install -m 644 daemon/kbacceld.conf $(DESTDIR)$(SYSCONFDIR)/kbaccel/
 
 uninstall: ## the same PREFIX and DESTDIR as for install
 	rm -f $(DEST_LIB)/libkbaccel.so $(addprefix $(DEST_LIB)/kbaccel/,$(notdir $(PLUGINS))) $(DESTDIR)$(BINDIR)/kbaccel
-	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(notdir $(wildcard docs/*.1)))
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(DESTDIR)$(SBINDIR)/kbacceld $(DESTDIR)$(UNITDIR)/kbacceld.service
 	rm -rf $(DESTDIR)$(DOCDIR)
 	[ ! -d $(DEST_LIB)/kbaccel ] || rmdir --ignore-fail-on-non-empty $(DEST_LIB)/kbaccel
 

@@ -27,10 +27,12 @@
 #define POLICY_PATH "/etc/kbaccel/kbacceld.conf"
 #define MAX_SESSIONS 256
 #define DEFAULT_PER_USER 16
+#define DEFAULT_MEMORY 256 /* MiB */
 
 struct broker {
 	const char *socket_path, *policy_path;
 	unsigned per_user;
+	struct session_limits limits;
 	int listener, signals;
 	struct policy policy;
 	unsigned sessions;
@@ -41,7 +43,7 @@ struct broker {
 };
 
 static const char usage[] =
-	"usage: kbacceld [-s SOCKET] [-c POLICY] [-n SEATS] [-q]\n"
+	"usage: kbacceld [-s SOCKET] [-c POLICY] [-n SEATS] [-m MIB] [-q]\n"
 	"       kbacceld -t [-c POLICY]\n"
 	"\n"
 	"Opens queues of network interfaces for servers without privileges that run under libkbaccel.so.\n"
@@ -49,6 +51,7 @@ static const char usage[] =
 	"  -s, --socket PATH   where it listens (default " SOCKET_PATH ")\n"
 	"  -c, --config PATH   who may have which ports on which interfaces (default " POLICY_PATH ")\n"
 	"  -n, --seats N       most that one user may have at a time (default 16)\n"
+	"  -m, --memory MIB    most frame memory of a seat (default 256)\n"
 	"  -q, --quiet         log refusals only\n"
 	"  -t, --test          read the policy, say what is wrong with it, and end\n"
 	"  -h, --help\n"
@@ -87,7 +90,7 @@ _Noreturn static void become_session(struct broker *b, int fd, const struct peer
 	close(b->signals);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	session_run(fd, peer, &b->policy);
+	session_run(fd, peer, &b->policy, &b->limits);
 }
 
 static void admit(struct broker *b, int fd)
@@ -234,12 +237,13 @@ static int open_signals(struct broker *b)
 static int read_options(struct broker *b, int argc, char **argv, bool *test)
 {
 	static const struct option options[] = { { "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
-						 { "seats", required_argument, NULL, 'n' },  { "quiet", no_argument, NULL, 'q' },
+						 { "seats", required_argument, NULL, 'n' },  { "memory", required_argument, NULL, 'm' },
+						 { "quiet", no_argument, NULL, 'q' },
 						 { "test", no_argument, NULL, 't' },	     { "help", no_argument, NULL, 'h' },
 						 { "version", no_argument, NULL, 'V' },	     { NULL, 0, NULL, 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "s:c:n:qthV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:c:n:m:qthV", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			b->socket_path = optarg;
@@ -249,6 +253,9 @@ static int read_options(struct broker *b, int argc, char **argv, bool *test)
 			break;
 		case 'n':
 			b->per_user = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'm':
+			b->limits.memory = strtoull(optarg, NULL, 10) << 20;
 			break;
 		case 'q':
 			log_threshold = LOG_LEVEL_WARN;
@@ -267,7 +274,7 @@ static int read_options(struct broker *b, int argc, char **argv, bool *test)
 			return 1 + 2;
 		}
 	}
-	if (optind == argc && b->per_user > 0)
+	if (optind == argc && b->per_user > 0 && b->limits.memory > 0)
 		return 0;
 	fputs(usage, stderr);
 	return 1 + 2;
@@ -275,7 +282,10 @@ static int read_options(struct broker *b, int argc, char **argv, bool *test)
 
 int main(int argc, char **argv)
 {
-	static struct broker b = { .socket_path = SOCKET_PATH, .policy_path = POLICY_PATH, .per_user = DEFAULT_PER_USER };
+	static struct broker b = { .socket_path = SOCKET_PATH,
+				   .policy_path = POLICY_PATH,
+				   .per_user = DEFAULT_PER_USER,
+				   .limits = { .memory = DEFAULT_MEMORY << 20 } };
 	bool test = false;
 	int status;
 

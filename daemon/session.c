@@ -28,20 +28,18 @@
 #include "base/ports.h"
 #include "daemon/addresses.h"
 #include "daemon/owned.h"
-#include "daemon/session.h"
 #include "nic/xdp/xdp.h"
 #include "nic/xdp/xdp_broker.h"
 #include "nic/xdp/xdp_hub.h"
 
 #define REQUEST_MS 5000
-#define MAX_RING 16384
-#define MAX_FRAMES 65536 /* of 2048 or 4096 bytes each, in each queue */
 #define MAX_COMPLAINTS 20
 #define NOBODY 65534
 
 struct session {
 	int fd;
 	const struct peer *peer;
+	const struct session_limits *limits;
 	struct policy_grant grant;
 	struct xdp_guest guest;
 	struct xdp_nic *x;
@@ -161,11 +159,6 @@ static int enter_netns(const struct session *s, bool *other)
 	return err;
 }
 
-static bool is_bounded(const struct broker_open *r)
-{
-	return r->rx_ring <= MAX_RING && r->tx_ring <= MAX_RING && r->frames <= MAX_FRAMES;
-}
-
 /* 0, or -errno after the client was told. */
 static int open_seat(struct session *s, const struct broker_open *request)
 {
@@ -182,6 +175,7 @@ static int open_seat(struct session *s, const struct broker_open *request)
 		return -ENOMEM;
 	}
 	s->guest.transmit = s->grant.raw;
+	s->guest.max_memory = s->limits->memory;
 	s->guest.tables = -1;
 	memset(s->guest.memory, -1, sizeof(s->guest.memory));
 	s->x->guest = &s->guest;
@@ -222,10 +216,6 @@ static int start(struct session *s, const struct policy *policy)
 		send_refusal(s, -EACCES, "the policy has no line that lets this user have ports of this interface: add one, see "
 			     "`man kbacceld`");
 		return -EACCES;
-	}
-	if (!is_bounded(&request)) {
-		send_refusal(s, -EINVAL, "more memory than a client may have: lower KBACCEL_RX_RING, KBACCEL_TX_RING and KBACCEL_FRAMES");
-		return -EINVAL;
 	}
 	return open_seat(s, &request);
 }
@@ -379,13 +369,14 @@ int session_peer(int fd, struct peer *peer)
 	return 0;
 }
 
-void session_run(int fd, const struct peer *peer, const struct policy *policy)
+void session_run(int fd, const struct peer *peer, const struct policy *policy, const struct session_limits *limits)
 {
 	static struct session s;
 	int err;
 
 	s.fd = fd;
 	s.peer = peer;
+	s.limits = limits;
 	name_peer(&s);
 	prctl(PR_SET_NAME, "kbacceld-seat", 0, 0, 0);
 	if (start(&s, policy) < 0)

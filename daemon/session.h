@@ -10,8 +10,12 @@
 
 #include "daemon/policy.h"
 
+struct session_limits {
+	uint64_t memory; /* bytes of frames that a client may have, all queues of its interface together */
+};
+
 /* Serves the connection @fd of @peer and ends the process. */
-_Noreturn void session_run(int fd, const struct peer *peer, const struct policy *policy);
+_Noreturn void session_run(int fd, const struct peer *peer, const struct policy *policy, const struct session_limits *limits);
 
 /* Who has connected @fd. 0, or -errno. */
 int session_peer(int fd, struct peer *peer);

@@ -248,7 +248,7 @@ int cmd_check(int argc, char **argv)
 {
 	static struct check_link links[CHECK_MAX_LINKS];
 	int status = cmd_only_help(argc, argv, usage), n;
-	unsigned good;
+	unsigned good, granted = 0;
 	bool host;
 
 	if (status >= 0)
@@ -262,8 +262,12 @@ int cmd_check(int argc, char **argv)
 	}
 	good = optind < argc ? check_named(links, n, argv + optind) : check_all_up(links, n);
 	if (!host)
+		granted = check_broker(links, n, argv + optind);
+	if (granted)
+		printf("%u interface%s can be accelerated by way of kbacceld.\n", granted, granted == 1 ? "" : "s");
+	else if (!host)
 		puts("This caller on this host: programs stay on the kernel path (see `fail` above).");
 	else
 		printf("%u interface%s can be accelerated.\n", good, good == 1 ? "" : "s");
-	return host && good ? STATUS_OK : STATUS_NO;
+	return (host && good) || granted ? STATUS_OK : STATUS_NO;
 }

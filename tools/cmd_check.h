@@ -49,6 +49,12 @@ uint64_t check_memlock(void);
 /* Prints the lines of one interface. False: it cannot be accelerated. */
 bool check_interface(const struct check_link *link);
 
+/*
+ * For a caller that can not open anything by itself: asks kbacceld, if it is there, for each interface (@names: those, if there are
+ * any), and prints a line. How many it opens.
+ */
+unsigned check_broker(const struct check_link *links, int n, char **names);
+
 /* All interfaces of this network namespace: how many, or -errno. */
 int check_links(struct check_link *links, unsigned max);
 

@@ -71,6 +71,7 @@ struct xdp_fds {
 /* In the broker: of a seat that it opens for another process, what that one gets besides the queues' own descriptors. */
 struct xdp_guest {
 	bool transmit;		    /* it may send frames, whatever is in them */
+	uint64_t max_memory;	    /* bytes of frames, of all queues together */
 	int tables;		    /* of its struct steer_map */
 	int memory[NIC_MAX_QUEUES]; /* of each queue's frames */
 };

@@ -118,7 +118,8 @@ static void close_queues(struct xdp_nic *x)
 static int open_sockets(struct xdp_nic *x, struct nic_params *params)
 {
 	unsigned count = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
-	bool zero_copy = x->native;
+	/* In zero-copy mode the NIC writes every frame of the queue into the memory, whose ever it is. */
+	bool zero_copy = x->native && !x->guest;
 	struct xdp_queue *queue;
 	int err;
 
@@ -230,12 +231,26 @@ int xdp_open_queues(struct xdp_nic *x, struct nic_params *params)
 	return open_ring(x, params);
 }
 
+static int bound_guest(struct xdp_nic *x, struct nic_params *params)
+{
+	unsigned queues = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
+	uint64_t need = (uint64_t)params->frames * x->frame_size * queues;
+
+	if (!x->guest->transmit)
+		x->nic.flags |= NIC_F_RX_ONLY;
+	if (need <= x->guest->max_memory)
+		return 0;
+	return xdp_why(params, -EINVAL, "%u frames for each of %u queues are %llu MiB, and %llu are allowed: lower KBACCEL_FRAMES, "
+		       "or raise --memory", params->frames, queues, (unsigned long long)need >> 20,
+		       (unsigned long long)x->guest->max_memory >> 20);
+}
+
 int xdp_open_seat(struct xdp_nic *x, struct nic_params *params)
 {
 	int err = xdp_link_read(x, params);
 
-	if (x->guest && !x->guest->transmit)
-		x->nic.flags |= NIC_F_RX_ONLY;
+	if (err == 0 && x->guest)
+		err = bound_guest(x, params);
 	if (err == 0)
 		err = xdp_check_params(params, x->frame_size);
 	if (err == 0)

@@ -98,6 +98,18 @@ end group
 groups=(--clear-groups)
 check 'each grant is logged' says broker "granted: process ${PID[one]} .*($RAW): 5301/udp on veth0"
 
+as() # UID COMMAND...: with no privilege
+{
+	local uid=$1
+	shift
+	run_in "$NS_A" setpriv --reuid "$uid" --regid "$uid" --clear-groups --bounding-set=-all --inh-caps=-all \
+		env "KBACCEL_BROKER=$sock" "$@"
+}
+check '`kbaccel check` of such a user' as "$RAW" "$tool" check veth0 >"$KB_TMP/check"
+check 'it says by whom' grep -q 'by way of kbacceld' "$KB_TMP/check"
+check 'of one who may only receive' grep -q 'opens queues for this user (.*sending through the kernel)' <(as "$PLAIN" "$tool" check veth0)
+check 'of one who may nothing' grep -q 'fail .*the policy has no line' <(as "$NOBODY" "$tool" check veth0)
+
 # --- what comes and goes
 
 ip -n "$NS_A" address add 10.77.1.201/24 dev veth0
@@ -185,7 +197,7 @@ for kind in tcp unbound cookie port; do
 done
 check 'which is logged' says broker 'refused: .*5400/udp on veth0: the policy does not allow it'
 check 'and the other' says broker 'is not that bound UDP socket'
-check 'too much memory is refused' grep -q -- '-22 .*lower KBACCEL_' <(hostile ask 0x40000000)
+check 'too much memory is refused' grep -q -- '-22 .*lower KBACCEL_FRAMES' <(hostile ask 0x40000000)
 check 'and no memory' grep -q -- '-22 .*frames' <(hostile ask 0)
 check 'nonsense of all kinds: the broker goes on' hostile nonsense
 both 'and so do its clients' 5302
