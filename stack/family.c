@@ -376,7 +376,8 @@ void stack_leave(void)
 	if (!stack_is_ready())
 		return;
 	deregister();
-	if (!stack.owner || family->owner != fdtable_owner)
+	/* Without the lock: other threads go on receiving while the process ends. */
+	if (!relaxed_get(stack.owner) || __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE) != fdtable_owner)
 		return;
 	stack_renew_lease(0);
 	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);
