@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 #define HIGHEST_WANTED 65536 /* the kernel's table grows with the highest number: stay modest */
 #define RESERVE 1024
@@ -20,7 +20,7 @@ static long first_high(void)
 	struct rlimit64 lim = { 1024, 1024 };
 	unsigned long top;
 
-	rawcall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&lim, 0, 0);
+	own_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&lim, 0, 0);
 	top = lim.rlim_cur < HIGHEST_WANTED ? lim.rlim_cur : HIGHEST_WANTED;
 	return (long)(top > 2 * RESERVE ? top - RESERVE : top - top / 4);
 }
@@ -43,12 +43,12 @@ int fds_keep(int fd)
 
 	if (fd < 0)
 		return fd;
-	high = rawcall6(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_high(), 0, 0, 0);
+	high = own_call6(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_high(), 0, 0, 0);
 	if (high >= 0) {
-		rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+		own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 		fd = (int)high;
 	} else {
-		rawcall6(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
+		own_call6(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
 	}
 	fds_mark(fd, true);
 	return fd;
@@ -59,5 +59,5 @@ void fds_close(int fd)
 	if (fd < 0)
 		return;
 	fds_mark(fd, false);
-	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+	own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 }

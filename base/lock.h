@@ -16,7 +16,7 @@
 #include <sys/single_threaded.h>
 
 struct lock {
-	uint32_t word; /* 0: free; else the owner's thread id, with LOCK_WAITERS if somebody sleeps on it */
+	uint32_t word; /* 0: free; else the owner's thread id or another number of its own, with LOCK_WAITERS if somebody sleeps on it */
 };
 
 #define LOCK_WAITERS 0x80000000u

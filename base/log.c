@@ -11,13 +11,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/rawcall.h"
-#include "base/relaxed.h"
+#include "base/sandbox.h"
+
+#ifdef SYS_newfstatat
+#define STAT_CALL SYS_newfstatat
+#else
+#define STAT_CALL SYS_fstatat
+#endif
 
 enum log_level log_threshold = LOG_LEVEL_WARN;
 
 static struct stat stderr_was;
-static bool stderr_watched, stderr_open, silent;
+static bool stderr_watched, stderr_open;
 
 void log_init(void)
 {
@@ -25,9 +30,9 @@ void log_init(void)
 	stderr_watched = true;
 }
 
-void log_silence(void)
+bool log_is_silenced(void)
 {
-	relaxed_set(silent, true);
+	return sandbox_forbids(SYS_write) || sandbox_forbids(SYS_getpid) || sandbox_forbids(STAT_CALL);
 }
 
 static bool stderr_is_the_same(void)
@@ -42,23 +47,49 @@ static bool stderr_is_the_same(void)
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
-void log_write(enum log_level level, const char *format, ...)
+static void format(struct log_line *l, enum log_level level, const char *text, va_list ap)
 {
-	char line[1024];
-	int saved = errno, n, m;
+	int room = (int)sizeof(l->text), n, m;
+
+	n = snprintf(l->text, sizeof(l->text), "kbaccel[%d]: %s: ", (int)getpid(), level_names[level]);
+	m = vsnprintf(l->text + n, (size_t)(room - n - 1), text, ap);
+	if (m > 0)
+		n += m < room - n - 1 ? m : room - n - 2;
+	l->text[n++] = '\n';
+	l->len = n;
+}
+
+void log_prepare(struct log_line *l, enum log_level level, const char *text, ...)
+{
+	int saved = errno;
 	va_list ap;
 
-	if (level > log_threshold || relaxed_get(silent) || !stderr_is_the_same()) {
-		errno = saved;
-		return;
+	l->len = 0;
+	if (level <= log_threshold && !log_is_silenced() && stderr_is_the_same()) {
+		va_start(ap, text);
+		format(l, level, text, ap);
+		va_end(ap);
 	}
-	n = snprintf(line, sizeof(line), "kbaccel[%d]: %s: ", (int)getpid(), level_names[level]);
-	va_start(ap, format);
-	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, ap);
-	va_end(ap);
-	if (m > 0)
-		n += m < (int)sizeof(line) - n - 1 ? m : (int)sizeof(line) - n - 2;
-	line[n++] = '\n';
-	rawcall6(SYS_write, STDERR_FILENO, (long)line, n, 0, 0, 0);
+	errno = saved;
+}
+
+void log_put(const struct log_line *l)
+{
+	if (l->len)
+		own_call6(SYS_write, STDERR_FILENO, (long)l->text, l->len, 0, 0, 0);
+}
+
+void log_write(enum log_level level, const char *text, ...)
+{
+	struct log_line l = { .len = 0 };
+	int saved = errno;
+	va_list ap;
+
+	if (level <= log_threshold && !log_is_silenced() && stderr_is_the_same()) {
+		va_start(ap, text);
+		format(&l, level, text, ap);
+		va_end(ap);
+	}
+	log_put(&l);
 	errno = saved;
 }

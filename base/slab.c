@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 
 #include "base/poison.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 #define CHUNK (256 * 1024)
 
@@ -79,7 +79,7 @@ static void grow(struct slab *s, size_t bytes)
 		n = s->limit - s->total;
 	if (n == 0)
 		return;
-	mem = (char *)rawcall6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+	mem = (char *)own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if ((uintptr_t)mem >= (uintptr_t)-4095)
 		return;

@@ -71,7 +71,10 @@ static inline ssize_t finish(struct sock *s, ssize_t r, int saved)
 	return r < 0 ? -1 : r;
 }
 
-/* privileges.c: the program enters seccomp. Nothing is opened, or written to stderr, any more. */
-void seccomp_entered(void);
+/*
+ * privileges.c: seccomp(2) by number. False: @number is another call, or one that installs no filter; else *@r is its result, and
+ * errno.
+ */
+bool seccomp_by_number(long number, const long args[6], long *r);
 
 #endif

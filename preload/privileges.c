@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * privileges.c - calls by which a process gives up privileges. A forked worker that is about to do so opens its own queues
- * first, if its relatives have sockets in common with it (R7); later it could not. After seccomp it may even be killed for
- * the calls that it takes to open something, or to write a message.
+ * first, if its relatives have sockets in common with it (R7); later it could not. After seccomp it would even be killed for
+ * a call that its filter does not know (base/sandbox.h).
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
-#include "base/log.h"
+#include "base/config.h"
+#include "base/sandbox.h"
 #include "preload/preload.h"
 #include "stack/stack.h"
+#include "stack/usermem.h"
 
 /* What opens queues sets errno, and a call that succeeds leaves it as it was. */
 static void last_chance(void)
@@ -20,11 +25,89 @@ static void last_chance(void)
 	errno = saved;
 }
 
-void seccomp_entered(void)
+/* Can the filter be looked at? If not, the kernel will say what is wrong with it. */
+static bool is_filter(const struct sock_fprog *prog)
 {
-	last_chance();
-	log_silence();
-	relaxed_set(stack.confined, true);
+	int saved = errno;
+	bool usable = usermem_init() == 0 && usermem_readable(prog, sizeof(*prog)) && prog->len &&
+		      prog->len <= BPF_MAXINSNS &&
+		      usermem_readable(prog->filter, prog->len * sizeof(prog->filter[0]));
+
+	errno = saved;
+	return usable;
+}
+
+/* What has to be remembered while the call is made. */
+struct entry {
+	struct sandbox before;
+	struct log_line message;
+};
+
+/*
+ * Before the call that installs @prog, or with NULL strict mode. Another thread may have come under the filter before the call has
+ * returned: from here on the library keeps to it. False: it does not concern us. @was: for seccomp_end().
+ */
+static bool seccomp_begin(const struct sock_fprog *prog, struct entry *was)
+{
+	struct sandbox next;
+	int saved = errno;
+
+	if (!config_active() || (prog && !is_filter(prog)))
+		return false;
+	next = sandbox_with(&sandbox, prog);
+	stack_confine(&next, &was->message);
+	was->before = sandbox;
+	sandbox_set(&next);
+	errno = saved;
+	return true;
+}
+
+/* After it. The kernel may have refused: all is as it was. */
+static void seccomp_end(bool entered, const struct entry *was)
+{
+	int saved = errno;
+
+	if (entered)
+		stack_confined(&was->message);
+	else
+		sandbox_set(&was->before);
+	errno = saved;
+}
+
+static bool is_strict(int mode, const void *prog)
+{
+	return mode == SECCOMP_MODE_STRICT && !prog;
+}
+
+static int prctl_seccomp(const unsigned long a[4])
+{
+	const void *prog = a[0] == SECCOMP_MODE_FILTER ? (const void *)a[1] : NULL;
+	struct entry was;
+	bool concerned = (prog || is_strict((int)a[0], prog)) && seccomp_begin(prog, &was);
+	int r = real.prctl(PR_SET_SECCOMP, a[0], a[1], a[2], a[3]);
+
+	if (concerned)
+		seccomp_end(r == 0, &was);
+	return r;
+}
+
+/* With SECCOMP_FILTER_FLAG_TSYNC it says which thread was in the way; with NEW_LISTENER it is a descriptor. */
+static bool has_entered(long r, unsigned long flags)
+{
+	return r == 0 || (r > 0 && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER));
+}
+
+bool seccomp_by_number(long number, const long a[6], long *r)
+{
+	const void *prog = a[0] == SECCOMP_SET_MODE_FILTER ? (const void *)a[2] : NULL;
+	struct entry was;
+
+	if (number != SYS_seccomp || (!prog && a[0] != SECCOMP_SET_MODE_STRICT) ||
+	    (!prog && (a[1] || a[2])) || !seccomp_begin(prog, &was))
+		return false;
+	*r = real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	seccomp_end(has_entered(*r, (unsigned long)a[1]), &was);
+	return true;
 }
 
 EXPORT int setuid(uid_t uid)
@@ -69,7 +152,6 @@ EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	if (option == PR_SET_SECCOMP)
-		seccomp_entered();
-	return real.prctl(option, a[0], a[1], a[2], a[3]);
+	return option == PR_SET_SECCOMP ? prctl_seccomp(a)
+					: real.prctl(option, a[0], a[1], a[2], a[3]);
 }

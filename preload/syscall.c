@@ -307,8 +307,10 @@ EXPORT long syscall(long number, ...)
 	    (receive(number, &a, &r) || transmit(number, &a, &r) || configure(number, &a, &r) ||
 	     descriptors(number, &a, &r) || waiting(number, &a, &r)))
 		return r;
-	if (number == SYS_seccomp || (number == SYS_prctl && a.v[0] == PR_SET_SECCOMP))
-		seccomp_entered();
+	if (seccomp_by_number(number, a.v, &r))
+		return r;
+	if (number == SYS_prctl && a.v[0] == PR_SET_SECCOMP)
+		return prctl(PR_SET_SECCOMP, a.v[1], a.v[2], a.v[3], a.v[4]);
 	r = real.syscall(number, a.v[0], a.v[1], a.v[2], a.v[3], a.v[4], a.v[5]);
 	return keep_ours(number, r);
 }

@@ -5,9 +5,11 @@
 
 #include <string.h>
 #include <sys/single_threaded.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/sandbox.h"
 #include "base/slab.h"
 #include "base/stats.h"
 #include "stack/epoll.h"
@@ -205,7 +207,8 @@ void engine_publish(struct engine *e)
 	struct nic_queue *q = e->queue;
 	struct stats_queue *to = e->stats;
 
-	q->nic->ops->stats(q);
+	if (!sandbox_forbids(SYS_getsockopt))
+		q->nic->ops->stats(q);
 	to->frames_total = e->frames;
 	to->frames_free = q->nic->ops->pool_free(q);
 	to->rx_frames = q->stats.rx_frames;

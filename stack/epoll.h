@@ -87,6 +87,9 @@ int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n);
 /* Calls threads back that wait in the kernel: the set has become fast. */
 void epoll_kick_waiters(struct epoll_set *ep);
 
+/* What that takes, before the program forbids itself eventfd(). */
+void epoll_confine(void);
+
 /* Around a fork, and in its child. */
 void epoll_fork_prepare(void);
 void epoll_fork_parent(void);

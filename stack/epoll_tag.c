@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 /*
  * 24 bits that no pointer and no small number begins with, and that nobody can know; 20 of the item's generation; 20 of
@@ -31,14 +31,14 @@ static struct epoll_item **page_of(uint32_t index)
 
 	if (page)
 		return page;
-	mem = rawcall6(SYS_mmap, 0, PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
+	mem = own_call6(SYS_mmap, 0, PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem < 0 && mem >= -4095)
 		return NULL;
 	if (__atomic_compare_exchange_n(&pages[index / PAGE], &none, (struct epoll_item **)mem, false,
 					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return (struct epoll_item **)mem;
-	rawcall6(SYS_munmap, mem, PAGE * sizeof(*page), 0, 0, 0, 0);
+	own_call6(SYS_munmap, mem, PAGE * sizeof(*page), 0, 0, 0, 0);
 	return none;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* epoll_wait.c - the events of a set: the kernel's and ours in one pass (see epoll.h). */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -366,12 +367,17 @@ static int kick_data_fd(void)
 	fd = __atomic_load_n(&kick_fd, __ATOMIC_ACQUIRE);
 	if (fd >= 0)
 		return fd;
-	fd = fds_keep((int)rawcall6(SYS_eventfd2, 1, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0));
+	fd = fds_keep((int)own_call6(SYS_eventfd2, 1, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0));
 	if (fd < 0 || __atomic_compare_exchange_n(&kick_fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_ACQUIRE))
 		return fd;
 	fds_close(fd);
 	return none;
+}
+
+void epoll_confine(void)
+{
+	kick_data_fd();
 }
 
 void epoll_kick_waiters(struct epoll_set *ep)
@@ -542,19 +548,31 @@ static struct timespec until(uint64_t deadline)
 	return (struct timespec){ (time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC) };
 }
 
+/* The newest of the calls is one that a filter may not know: then to the millisecond, not too early. */
+static int sleep_in_kernel(int epfd, struct epoll_event *events, int max, uint64_t deadline,
+			   const sigset_t *mask)
+{
+	struct timespec ts = until(deadline);
+	uint64_t ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)(ts.tv_nsec + 999999) / 1000000;
+	int timeout = deadline == WAIT_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+
+	if (!sandbox_forbids(SYS_epoll_pwait2))
+		return real.epoll_pwait2(epfd, events, max, deadline == WAIT_FOREVER ? NULL : &ts, mask);
+	return mask || !sandbox_forbids(SYS_epoll_pwait)
+		       ? real.epoll_pwait(epfd, events, max, timeout, mask)
+		       : real.epoll_wait(epfd, events, max, timeout);
+}
+
 int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		      uint64_t deadline, const sigset_t *mask)
 {
-	struct timespec ts = until(deadline);
 	bool kicked;
 	int n, raw;
 
 	/* Pairs with the fence in epoll_kick_waiters(): either it sees us there, or we see that the set is fast. */
 	__atomic_add_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
 	/* Cancelled in there, the thread leaves the count too high: kicks for nobody, which the next one takes out. */
-	n = epoll_is_fast(ep) ? 0
-			      : real.epoll_pwait2(epfd, events, max,
-						  deadline == WAIT_FOREVER ? NULL : &ts, mask);
+	n = epoll_is_fast(ep) ? 0 : sleep_in_kernel(epfd, events, max, deadline, mask);
 	if (n < 0)
 		n = -errno;
 	__atomic_sub_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);

@@ -22,7 +22,7 @@
 
 #include "base/kernel.h"
 #include "base/log.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "base/slab.h"
 #include "base/stats.h"
 #include "stack/epoll.h"
@@ -187,11 +187,12 @@ static bool is_gone(int pid)
 	struct pollfd p = { .events = POLLIN };
 	bool gone;
 
-	p.fd = (int)rawcall6(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	/* Where it is forbidden to ask it lives. */
+	p.fd = (int)own_call6(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
 	if (p.fd < 0)
 		return p.fd == -ESRCH;
 	gone = kernel_ppoll(&p, 1, (struct timespec){ 0, 0 }, NULL) == 1;
-	rawcall6(SYS_close, p.fd, 0, 0, 0, 0, 0);
+	own_call6(SYS_close, p.fd, 0, 0, 0, 0, 0);
 	return gone;
 }
 
@@ -237,7 +238,7 @@ static void keep_off(void)
 static bool sit_apart(bool shared)
 {
 	char why[NIC_WHY_LEN] = "no memory";
-	struct family *own = relaxed_get(stack.confined) ? NULL : map_shared(sizeof(*own));
+	struct family *own = stack_is_confined() ? NULL : map_shared(sizeof(*own));
 
 	/* The owner may have gone to something else with its steering on. It will be told by the next tick. */
 	if (shared)
@@ -282,6 +283,8 @@ bool stack_claim(bool shared)
 
 	if (stack.owner)
 		return true;
+	if (stack.borrowed && stack_is_confined())
+		return false; /* what is inherited cannot be taken over (take_over()) */
 	if (owner && owner != me && !is_gone(owner)) {
 		keep_off();
 		return !seat_refused && sit_apart(shared);
@@ -339,9 +342,11 @@ void stack_claim_early(void)
  * A process that was never forked needs none of its own: what is open serves whoever comes first. Of forked ones each may be
  * a worker.
  */
-void stack_last_chance_slow(void)
+void stack_last_chance_slow(bool any)
 {
-	if (!forked || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
+	bool worker = forked || (any && family->owner && family->owner != fdtable_owner);
+
+	if (!worker || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
 		return;
 	stack_claim(false);
 	lock_release(&stack.lock);
@@ -497,7 +502,7 @@ void stack_forked(void)
 		stack.engines = 0;
 		stack.steered = stack.prepared = stack.stamp_wanted = 0;
 		fdtable_each(back_to_prepared);
-	} else if (stack.prepared) {
+	} else if (stack.prepared && !stack_is_confined()) {
 		/* A daemon on its way: what it takes to serve is to be had now, before it drops privileges (R7). */
 		take_over();
 	}

@@ -23,7 +23,10 @@ void fdtable_set_owner(void)
 
 static bool is_foreign(void)
 {
-	return kernel_getpid() != fdtable_owner;
+	int pid = kernel_getpid();
+
+	/* Where even that is forbidden nothing is forked. */
+	return pid > 0 && pid != fdtable_owner;
 }
 
 void file_destroy(struct file *f)
@@ -46,7 +49,7 @@ static struct file **page_of(unsigned fd)
 
 	if (page)
 		return page;
-	mem = rawcall6(SYS_mmap, 0, FDTABLE_PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
+	mem = own_call6(SYS_mmap, 0, FDTABLE_PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem < 0 && mem >= -4095)
 		return NULL;
@@ -54,7 +57,7 @@ static struct file **page_of(unsigned fd)
 	if (__atomic_compare_exchange_n(&fdtable_page[fd / FDTABLE_PAGE], &none, page, false,
 					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return page;
-	rawcall6(SYS_munmap, mem, FDTABLE_PAGE * sizeof(*page), 0, 0, 0, 0);
+	own_call6(SYS_munmap, mem, FDTABLE_PAGE * sizeof(*page), 0, 0, 0, 0);
 	return none;
 }
 

@@ -364,11 +364,11 @@ static bool is_routed(const char *ifname, bool v4)
 	long fd;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/conf/%s/mc_forwarding", v4 ? 4 : 6, ifname);
-	fd = rawcall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	fd = own_call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 	if (fd < 0)
 		return false;
-	rawcall6(SYS_read, fd, (long)&c, 1, 0, 0, 0);
-	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+	own_call6(SYS_read, fd, (long)&c, 1, 0, 0, 0);
+	own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 	return c != '0';
 }
 

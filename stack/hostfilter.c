@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 
 #include "base/log.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/netlink.h"
 
 #define MAX_PARTS 64 /* of the dump: enough to name some chains */
@@ -32,12 +32,12 @@ static char found[160]; /* what is hooked in, for the message */
 /* Reads the beginning of a file; its length, or less than 0: there is none. */
 static long read_file(const char *path)
 {
-	long fd = rawcall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0), n;
+	long fd = own_call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0), n;
 
 	if (fd < 0)
 		return -1;
-	n = rawcall6(SYS_read, fd, (long)buf.text, sizeof(buf) - 1, 0, 0, 0);
-	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+	n = own_call6(SYS_read, fd, (long)buf.text, sizeof(buf) - 1, 0, 0, 0);
+	own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 	buf.text[n > 0 ? n : 0] = '\0';
 	return n;
 }
@@ -107,17 +107,17 @@ static void ask_nf_tables(void)
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	long fd, n;
 
-	fd = rawcall6(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER, 0, 0, 0);
+	fd = own_call6(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER, 0, 0, 0);
 	if (fd < 0)
 		return;
-	n = rawcall6(SYS_sendto, fd, (long)&req, sizeof(req), MSG_DONTWAIT, (long)&kernel,
+	n = own_call6(SYS_sendto, fd, (long)&req, sizeof(req), MSG_DONTWAIT, (long)&kernel,
 		     sizeof(kernel));
 	for (int i = 0; n > 0 && i < MAX_PARTS; i++) {
-		n = rawcall6(SYS_recvfrom, fd, (long)&buf, sizeof(buf), MSG_DONTWAIT, 0, 0);
+		n = own_call6(SYS_recvfrom, fd, (long)&buf, sizeof(buf), MSG_DONTWAIT, 0, 0);
 		if (n <= 0 || !look_at_part((size_t)n))
 			break;
 	}
-	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+	own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /* A kernel without loadable modules has no such file. */

@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/hostnet_tables.h"
 
 #define BRIEF_TRIES 200 /* some microseconds: other look-ups take no longer */
@@ -71,7 +71,7 @@ static bool lock_wait(void)
 	while (!lock_brief()) {
 		if (lock_is_mine())
 			return false;
-		rawcall6(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+		own_call6(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
 	}
 	return true;
 }
@@ -164,6 +164,14 @@ int hostnet_reopen(void)
 	return hostnet_open(report);
 }
 
+void hostnet_confine(void)
+{
+	if (!lock_wait())
+		return;
+	hostnet_mem_confine();
+	unlock();
+}
+
 void hostnet_refresh(void)
 {
 	if (!is_open || !lock_brief())
@@ -181,7 +189,7 @@ enum hostnet_verdict hostnet_lookup(const struct ipaddr *dst, const struct ipadd
 
 	if (!lock_brief())
 		return verdict;
-	if (is_open)
+	if (is_open && !tables.lost)
 		verdict = hostnet_resolve(&tables, dst, source, oif, hop);
 	unlock();
 	return verdict;
@@ -194,7 +202,7 @@ enum hostnet_verdict hostnet_lookup_group(const struct ipaddr *dst, const struct
 
 	if (!lock_brief())
 		return verdict;
-	if (is_open)
+	if (is_open && !tables.lost)
 		verdict = hostnet_resolve_group(&tables, dst, source, oif, hop);
 	unlock();
 	return verdict;

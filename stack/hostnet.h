@@ -98,4 +98,7 @@ bool hostnet_is_local(const struct ipaddr *addr, int *ifindex);
 /* Copies the known links; returns how many. */
 unsigned hostnet_links(struct hostnet_link *links, unsigned max);
 
+/* Takes the memory that it may come to need, before the program forbids itself mmap(). */
+void hostnet_confine(void);
+
 #endif

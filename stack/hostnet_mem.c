@@ -10,21 +10,73 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
+#define LEAST_KEPT (8 << 20)
 #define GRANULE 16384 /* a small table needs no second mapping */
+
+/* Where the program forbids itself mmap() and munmap(): what was taken before that, and what tables gave back. */
+struct kept {
+	struct kept *next;
+	size_t bytes;
+};
+
+static struct kept *kept;
+static size_t used;
+
+static void keep(void *base, size_t bytes)
+{
+	struct kept *k = base;
+
+	k->next = kept;
+	k->bytes = bytes;
+	kept = k;
+}
+
+static void *take_kept(size_t bytes)
+{
+	struct kept *k, **link = &kept;
+	size_t rest;
+
+	while ((k = *link) && k->bytes < bytes)
+		link = &k->next;
+	if (!k)
+		return NULL;
+	*link = k->next;
+	rest = k->bytes - bytes;
+	memset(k, 0, bytes);
+	if (rest)
+		keep((char *)k + bytes, rest);
+	return k;
+}
+
+void hostnet_mem_confine(void)
+{
+	size_t bytes = 2 * used > LEAST_KEPT ? 2 * used : LEAST_KEPT;
+	long ret = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (ret >= 0 || ret < -4095)
+		keep((void *)ret, bytes);
+}
 
 int hostnet_mem_new(struct hostnet_mem *mem, size_t bytes)
 {
 	long ret;
 
 	bytes = (bytes + GRANULE - 1) & ~(size_t)(GRANULE - 1);
-	ret = rawcall6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+	mem->bytes = bytes;
+	mem->base = take_kept(bytes);
+	if (mem->base)
+		return 0;
+	mem->bytes = 0;
+	ret = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ret < 0 && ret >= -4095)
 		return -ENOMEM;
 	mem->base = (void *)ret;
 	mem->bytes = bytes;
+	used += bytes;
 	return 0;
 }
 
@@ -47,8 +99,12 @@ int hostnet_mem_grow(struct hostnet_mem *mem, size_t bytes)
 
 void hostnet_mem_free(struct hostnet_mem *mem)
 {
-	if (mem->bytes)
-		rawcall6(SYS_munmap, (long)mem->base, (long)mem->bytes, 0, 0, 0, 0);
+	if (mem->bytes && sandbox_forbids(SYS_munmap)) {
+		keep(mem->base, mem->bytes);
+	} else if (mem->bytes) {
+		own_call6(SYS_munmap, (long)mem->base, (long)mem->bytes, 0, 0, 0, 0);
+		used -= mem->bytes;
+	}
 	mem->base = NULL;
 	mem->bytes = 0;
 }

@@ -39,4 +39,7 @@ static inline uint32_t hostnet_hash(const struct ipaddr *addr, uint32_t salt)
 	return h ^ h >> 16;
 }
 
+/* Takes memory for all that is to come, before the program forbids itself mmap(). */
+void hostnet_mem_confine(void);
+
 #endif

@@ -175,6 +175,7 @@ static int repair(struct hostnet_tables *t, uint32_t dirty)
 		broken = true;
 	if (t->flushed) /* the dump may show routes that are gone */
 		t->dirty |= HOSTNET_DIRTY_ROUTES_V4 | HOSTNET_DIRTY_ROUTES_V6;
+	t->lost = broken;
 	t->changed = true;
 	settled_ns = 0;
 	ended = clock_ns();

@@ -121,6 +121,7 @@ struct hostnet_tables {
 	bool labels_odd;		  /* one of them is not a default one */
 	bool objects;			  /* routes made from nexthop objects were seen */
 	bool flushed; /* routes were removed that the kernel removes silently; see hostnet_sync.c */
+	bool lost;    /* nothing is heard of the kernel any more: what stands here may be wrong */
 	bool changed; /* something that a look-up could notice */
 	bool quiet;   /* no events: the difference is taken at the end of the dump */
 	uint32_t dirty;		   /* HOSTNET_DIRTY_* */

@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/hostnet.h"
 
 bool hwstamp_filters(uint32_t rx_filters)
@@ -24,7 +24,7 @@ static bool can_stamp(int fd, const char *ifname)
 	struct ifreq ifr = { .ifr_data = (void *)&info };
 
 	memcpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name));
-	return rawcall6(SYS_ioctl, fd, SIOCETHTOOL, (long)&ifr, 0, 0, 0) == 0 &&
+	return own_call6(SYS_ioctl, fd, SIOCETHTOOL, (long)&ifr, 0, 0, 0) == 0 &&
 	       hwstamp_filters(info.rx_filters);
 }
 

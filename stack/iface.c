@@ -3,15 +3,18 @@
  * iface.c - which interfaces serve a socket, and opening them (contracts in stack.h). The caller holds stack.lock.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/fds.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "stack/hostnet.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
@@ -107,6 +110,10 @@ static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
 	struct iface *f = &ifaces[stack.ifaces];
 	struct nic *nic;
 
+	if (stack_is_confined()) {
+		snprintf(why, NIC_WHY_LEN, "%s: " STACK_CONFINED, name);
+		return NULL;
+	}
 	if (stack.ifaces == STACK_MAX_IFACES) {
 		snprintf(why, NIC_WHY_LEN, "%s: more than %d interfaces; name the ones to use in "
 			 "KBACCEL_INTERFACE", name, STACK_MAX_IFACES);
@@ -239,13 +246,13 @@ static void revive(unsigned dead, unsigned n)
 {
 	struct iface *f = stack.iface[dead];
 	const struct hostnet_link *l = link_named(n, f->nic->ifname, 0);
-	char why[NIC_WHY_LEN] = "the program has entered seccomp since: restart it";
+	char why[NIC_WHY_LEN] = STACK_CONFINED;
 	uint32_t mask = 0;
 
 	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) || (f->refused == l->ifindex && !is_due(f)))
 		return;
-	if (!stack_iface(l->ifindex) || relaxed_get(stack.confined)) {
-		if (!relaxed_get(stack.confined))
+	if (!stack_iface(l->ifindex)) {
+		if (!stack_is_confined())
 			want(&mask, n, f->nic->ifname, l->ifindex, why);
 		f->retry_at = 0;
 		if (!mask) {
@@ -293,7 +300,7 @@ static bool is_bridge(const char *name)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", name);
-	return access(path, F_OK) == 0;
+	return own_call6(SYS_faccessat, AT_FDCWD, (long)path, F_OK, 0, 0, 0) == 0;
 }
 
 /* An address on lo or on a dummy interface (anycast) is reached by way of the other interfaces. */

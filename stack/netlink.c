@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 
 #include "base/fds.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 #define BUFFER 65536
 #define WANTED_RCVBUF (4 << 20) /* notifications that may wait; route daemons come in bursts */
@@ -24,12 +24,12 @@ static int join(int fd, const uint8_t *groups, unsigned n)
 	int size = WANTED_RCVBUF, group;
 	long ret;
 
-	if (rawcall6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVBUFFORCE, (long)&size, sizeof(size), 0))
-		rawcall6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVBUF, (long)&size, sizeof(size), 0);
-	ret = rawcall6(SYS_bind, fd, (long)&addr, sizeof(addr), 0, 0, 0);
+	if (own_call6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVBUFFORCE, (long)&size, sizeof(size), 0))
+		own_call6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVBUF, (long)&size, sizeof(size), 0);
+	ret = own_call6(SYS_bind, fd, (long)&addr, sizeof(addr), 0, 0, 0);
 	for (unsigned i = 0; !ret && i < n; i++) {
 		group = groups[i];
-		ret = rawcall6(SYS_setsockopt, fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+		ret = own_call6(SYS_setsockopt, fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
 			       (long)&group, sizeof(group), 0);
 		if (ret == -EINVAL || ret == -ENOENT) /* an older kernel: nothing to hear of there */
 			ret = 0;
@@ -42,7 +42,7 @@ int netlink_open(struct netlink *nl, const uint8_t *groups, unsigned n)
 	struct sockaddr_nl addr;
 	int len = sizeof(addr), ret;
 
-	nl->fd = fds_keep((int)rawcall6(SYS_socket, AF_NETLINK,
+	nl->fd = fds_keep((int)own_call6(SYS_socket, AF_NETLINK,
 					SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE, 0,
 					0, 0));
 	if (nl->fd < 0) {
@@ -54,7 +54,7 @@ int netlink_open(struct netlink *nl, const uint8_t *groups, unsigned n)
 	if (!ret)
 		ret = join(nl->fd, groups, n);
 	if (!ret)
-		ret = (int)rawcall6(SYS_getsockname, nl->fd, (long)&addr, (long)&len, 0, 0, 0);
+		ret = (int)own_call6(SYS_getsockname, nl->fd, (long)&addr, (long)&len, 0, 0, 0);
 	if (ret)
 		netlink_close(nl);
 	else
@@ -77,7 +77,7 @@ static long take(struct netlink *nl)
 	long n;
 
 	do {
-		n = rawcall6(SYS_recvfrom, nl->fd, (long)nl->buf.base, (long)nl->buf.bytes,
+		n = own_call6(SYS_recvfrom, nl->fd, (long)nl->buf.base, (long)nl->buf.bytes,
 			     MSG_DONTWAIT | MSG_TRUNC, (long)&from, (long)&fromlen);
 	} while (n == -EINTR);
 	if (n > (long)nl->buf.bytes) /* cut off: as good as lost */
@@ -163,7 +163,7 @@ static long ask(struct netlink *nl, uint16_t type, uint8_t family)
 		req.mask = RTEXT_FILTER_SKIP_STATS;
 		req.head.nlmsg_len = sizeof(req);
 	}
-	return rawcall6(SYS_sendto, nl->fd, (long)&req, req.head.nlmsg_len, MSG_DONTWAIT,
+	return own_call6(SYS_sendto, nl->fd, (long)&req, req.head.nlmsg_len, MSG_DONTWAIT,
 			(long)&kernel, sizeof(kernel));
 }
 

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fds.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/hostnet_mem.h"
 
 #define SETS 256
@@ -136,13 +136,13 @@ bool pathmtu_message(const uint8_t *msg, uint32_t len, bool v4)
 /* A raw socket with @filter for what it shall get. */
 static int open_raw(int family, int protocol, int level, int name, const void *filter, size_t len)
 {
-	int fd = (int)rawcall6(SYS_socket, family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	int fd = (int)own_call6(SYS_socket, family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			       protocol, 0, 0, 0);
 
 	if (fd < 0)
 		return fd;
 	fd = fds_keep(fd);
-	if (rawcall6(SYS_setsockopt, fd, level, name, (long)filter, (long)len, 0)) {
+	if (own_call6(SYS_setsockopt, fd, level, name, (long)filter, (long)len, 0)) {
 		fds_close(fd);
 		return -1;
 	}
@@ -199,7 +199,7 @@ static bool read_from(int fd, bool v4)
 	long n;
 
 	for (int i = 0; fd >= 0 && i < READS; i++) {
-		n = rawcall6(SYS_recvfrom, fd, (long)msg, sizeof(msg), MSG_DONTWAIT, 0, 0);
+		n = own_call6(SYS_recvfrom, fd, (long)msg, sizeof(msg), MSG_DONTWAIT, 0, 0);
 		if (n < 0)
 			break;
 		news |= pathmtu_message(msg, (uint32_t)n, v4);

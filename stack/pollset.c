@@ -25,6 +25,8 @@
 #define READ_EVENTS (POLLIN | POLLRDNORM)
 #define ON_STACK 128
 
+struct spare;
+
 /* One poll() in progress. */
 struct poller {
 	struct pollfd *fds;      /* copy of the program's, with room for what wait.h adds */
@@ -32,7 +34,7 @@ struct poller {
 	nfds_t n;
 	struct pollfd few_fds[ON_STACK + WAIT_EXTRA];
 	struct file *few_files[ON_STACK];
-	size_t mapped;           /* bytes, when there were too many for the arrays above */
+	struct spare *mapped;    /* when there were too many for the arrays above */
 };
 
 static struct file *fast_file(int fd)
@@ -69,8 +71,9 @@ static bool is_too_many(nfds_t n)
 
 	if (__builtin_expect(n <= ON_STACK, 1))
 		return false;
-	return rawcall6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) < 0 ||
-	       n > limit.rlim_cur || n > FDTABLE_PAGE * FDTABLE_PAGES;
+	if (own_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) < 0)
+		limit.rlim_cur = FDTABLE_PAGE * FDTABLE_PAGES; /* it is forbidden to ask */
+	return n > limit.rlim_cur || n > FDTABLE_PAGE * FDTABLE_PAGES;
 }
 
 /* Is an inherited socket waited for? Then it is time to adopt it. */
@@ -97,22 +100,67 @@ bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 	return false;
 }
 
+/* What a large one took is kept for the next. */
+static struct spare {
+	size_t bytes;
+} *spare;
+
+static void unmap(struct spare *m)
+{
+	if (m)
+		own_call6(SYS_munmap, (long)m, (long)m->bytes, 0, 0, 0, 0);
+}
+
+static struct spare *map(size_t bytes)
+{
+	struct spare *m = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+	long mem;
+
+	if (m && m->bytes >= bytes)
+		return m;
+	unmap(m);
+	mem = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	if (mem < 0 && mem >= -4095)
+		return NULL;
+	m = (struct spare *)mem;
+	m->bytes = bytes;
+	return m;
+}
+
+static void keep(struct spare *m)
+{
+	unmap(__atomic_exchange_n(&spare, m, __ATOMIC_ACQ_REL));
+}
+
+#define CONFINED_FDS 4096
+
+static size_t bytes_for(nfds_t n)
+{
+	return sizeof(struct spare) + n * sizeof(struct file *) + (n + WAIT_EXTRA) * sizeof(struct pollfd);
+}
+
+void poll_confine(void)
+{
+	struct spare *m = map(bytes_for(CONFINED_FDS));
+
+	if (m)
+		keep(m);
+}
+
 static bool poller_init(struct poller *p, nfds_t n)
 {
-	long mem;
 
 	p->n = n;
 	p->fds = p->few_fds;
 	p->file = p->few_files;
-	p->mapped = 0;
+	p->mapped = NULL;
 	if (n <= ON_STACK)
 		return true;
-	p->mapped = (n + WAIT_EXTRA) * sizeof(*p->fds) + n * sizeof(*p->file);
-	mem = rawcall6(SYS_mmap, 0, (long)p->mapped, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mem < 0 && mem >= -4095)
+	p->mapped = map(bytes_for(n));
+	if (!p->mapped)
 		return false;
-	p->file = (struct file **)mem;
+	p->file = (struct file **)(p->mapped + 1);
 	p->fds = (struct pollfd *)(p->file + n);
 	return true;
 }
@@ -125,7 +173,7 @@ static void poller_end(void *arg)
 		if (p->file[i])
 			file_put(p->file[i]);
 	if (p->mapped)
-		rawcall6(SYS_munmap, (long)p->file, (long)p->mapped, 0, 0, 0, 0);
+		keep(p->mapped);
 }
 
 static void poller_fill(struct poller *p, const struct pollfd *fds)

@@ -24,4 +24,7 @@ int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *m
 /* pselect(2) with a deadline; the sets may be NULL. Number of bits set, or -errno. */
 int select_wait(int n, fd_set *rd, fd_set *wr, fd_set *ex, uint64_t deadline, const sigset_t *mask);
 
+/* Memory for a large array, before the program forbids itself mmap(). */
+void poll_confine(void);
+
 #endif

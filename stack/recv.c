@@ -70,7 +70,7 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 {
 	ssize_t r;
 
-	if (!names(fd, s))
+	if (!names(fd, s) || sandbox_forbids(SYS_recvmsg))
 		return -EAGAIN;
 	r = kernel_recvmsg(fd, msg, flags | MSG_DONTWAIT);
 	shadow_seen(s);
@@ -194,7 +194,7 @@ static inline __attribute__((always_inline)) uint64_t wait_until(struct sock *s,
 	if ((flags & MSG_DONTWAIT) || relaxed_get(s->timeout_zero))
 		return 0;
 	if (__builtin_expect(relaxed_get(s->shared), 0)
-		    ? kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK
+		    ? sock_is_nonblocking(s, fd)
 		    : relaxed_get(s->nonblock))
 		return 0;
 	timeout = relaxed_get(s->timeout_ns);

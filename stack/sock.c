@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/config.h"
 #include "base/kernel.h"
@@ -231,6 +232,9 @@ void sock_forsake(struct sock *s, const char *why)
 #define SHARED                                                                                     \
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
 
+/* Of a socket that changes after the program has entered seccomp. */
+#define UNREADABLE "the program has changed it under a seccomp filter that does not let it be read back"
+
 void sock_refuse_option(struct sock *s, const char *option)
 {
 	char why[NIC_WHY_LEN];
@@ -271,15 +275,29 @@ static void read_cookie(struct sock *s, int fd)
 
 static void read_flags(struct sock *s, int fd)
 {
-	relaxed_set(s->nonblock, (kernel_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
+	int flags = kernel_fcntl(fd, F_GETFL, 0);
+
+	if (flags >= 0)
+		relaxed_set(s->nonblock, (flags & O_NONBLOCK) != 0);
 }
 
 void sock_sync_flags(struct sock *s, int fd)
 {
+	if (sandbox_forbids(SYS_fcntl))
+		sock_refuse(s, UNREADABLE);
 	if (!sock_stats(s) || !lock_acquire(&stack.lock))
 		return;
 	read_flags(s, fd);
 	lock_release(&stack.lock);
+}
+
+/* Options and flags have to be known; the program may have forbidden itself to ask. */
+static bool may_be_read(char why[NIC_WHY_LEN])
+{
+	if (!sandbox_forbids(SYS_getsockopt) && !sandbox_forbids(SYS_fcntl) && !sandbox_lacks(&sandbox))
+		return true;
+	snprintf(why, NIC_WHY_LEN, STACK_CONFINED);
+	return false;
 }
 
 /* Opens what it needs; 0, or -errno after refuse(). */
@@ -290,7 +308,7 @@ static int prepare(struct sock *s, int fd)
 
 	if (!s->stats)
 		stats_add(STAT_sockets_chosen, 1);
-	if (stack_init(why) < 0) {
+	if (stack_init(why) < 0 || !may_be_read(why)) {
 		refuse(s, why);
 		return -ENOTSUP;
 	}
@@ -491,6 +509,8 @@ int sock_bound(struct sock *s, int fd)
 	struct sockname now;
 	int err = 0;
 
+	if (sandbox_forbids(SYS_getsockname) || sandbox_forbids(SYS_getpeername))
+		sock_refuse(s, UNREADABLE);
 	if (sockname_read(fd, &now) < 0 || !moved(s, &now) || !lock_acquire(&stack.lock))
 		return 0;
 	/* Another thread may have connected it elsewhere meanwhile, or closed the descriptor: the last name counts. */
@@ -570,6 +590,10 @@ void sock_sync(struct sock *s, int fd, int level, int name)
 {
 	bool other_family = level == SOL_IPV6 && name == IPV6_ADDRFORM;
 
+	if (sock_stats(s) && sandbox_forbids(SYS_getsockopt)) {
+		sock_refuse(s, UNREADABLE);
+		return;
+	}
 	if ((!sock_stats(s) && !other_family) || !lock_acquire(&stack.lock))
 		return;
 	follow_option(s, fd, level, name);

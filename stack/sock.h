@@ -171,6 +171,9 @@ int sock_bound(struct sock *s, int fd);
 /* The program may have changed O_NONBLOCK. */
 void sock_sync_flags(struct sock *s, int fd);
 
+/* O_NONBLOCK of a socket that other processes may have, too; where it is forbidden to ask, as it was before that. */
+bool sock_is_nonblocking(const struct sock *s, int fd);
+
 /*
  * The program has set @name at @level: reads back from the kernel what that may have changed; a socket whose options we
  * cannot honour goes to the kernel, one whose options we can honour again comes back.

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 #include "base/fds.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 #define MAX_PARTS 4096 /* of one answer: a bound for a loop */
 
@@ -24,7 +24,7 @@ static uint8_t buffer[32768] __attribute__((aligned(8)));
 static int open_diag(void)
 {
 	if (diag_fd < 0)
-		diag_fd = fds_keep((int)rawcall6(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+		diag_fd = fds_keep((int)own_call6(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
 						 NETLINK_SOCK_DIAG, 0, 0, 0));
 	return diag_fd;
 }
@@ -45,7 +45,7 @@ static long ask(int family, uint16_t port)
 			 .id.idiag_sport = port },
 	};
 
-	return rawcall6(SYS_sendto, diag_fd, (long)&msg, sizeof(msg), 0, 0, 0);
+	return own_call6(SYS_sendto, diag_fd, (long)&msg, sizeof(msg), 0, 0, 0);
 }
 
 static void report(const struct inet_diag_msg *m, uint16_t port,
@@ -66,7 +66,7 @@ static void report(const struct inet_diag_msg *m, uint16_t port,
 /* One part of the answer. 1: there is more, 0: that was all, or -errno. */
 static int take_part(uint16_t port, void (*fn)(void *, const struct sockdiag_entry *), void *arg)
 {
-	long left = rawcall6(SYS_recvfrom, diag_fd, (long)buffer, sizeof(buffer), 0, 0, 0);
+	long left = own_call6(SYS_recvfrom, diag_fd, (long)buffer, sizeof(buffer), 0, 0, 0);
 	const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
 	int error = 0;
 

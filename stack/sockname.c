@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+
+#include "base/sandbox.h"
 
 /* What the kernel accepts as an IPv6 address without a scope (SIN6_LEN_RFC2133). */
 #define SIN6_SHORT 24
@@ -32,13 +35,18 @@ int sockname_read(int fd, struct sockname *out)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
+	int err;
 
 	memset(out, 0, sizeof(*out));
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		return -errno;
+	err = (int)own_call6(SYS_getsockname, fd, (long)&ss, (long)&len, 0, 0, 0);
+	if (err < 0)
+		return err;
 	split(&ss, &out->local, &out->local_port);
 	len = sizeof(ss);
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0) {
+	err = (int)own_call6(SYS_getpeername, fd, (long)&ss, (long)&len, 0, 0, 0);
+	if (err == -EPERM)
+		return err;
+	if (err == 0) {
 		split(&ss, &out->remote, &out->remote_port);
 		out->connected = true;
 	}

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/hwstamp.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
@@ -572,7 +572,7 @@ static void amend_cpu(const struct sock *s, void *value, socklen_t len)
 
 	if (relaxed_get(s->state) != SOCK_ACTIVE || !relaxed_get(s->connected) ||
 	    !relaxed_get(sock_stats(s)->rx_fast) ||
-	    rawcall6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) < 0)
+	    own_call6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) < 0)
 		return;
 	memcpy(value, &cpu, len < sizeof(cpu) ? len : sizeof(cpu));
 }

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 #include "stack/hostnet.h"
 
 /* No route back to the sender: the interface's own first address (net/ipv4/devinet.c inet_select_addr()). */
@@ -22,8 +22,8 @@ static uint32_t first_address(int fd, int ifindex)
 	struct ifreq ifr = { .ifr_ifindex = ifindex };
 	struct sockaddr_in in;
 
-	if (rawcall6(SYS_ioctl, fd, SIOCGIFNAME, (long)&ifr, 0, 0, 0) < 0 ||
-	    rawcall6(SYS_ioctl, fd, SIOCGIFADDR, (long)&ifr, 0, 0, 0) < 0)
+	if (own_call6(SYS_ioctl, fd, SIOCGIFNAME, (long)&ifr, 0, 0, 0) < 0 ||
+	    own_call6(SYS_ioctl, fd, SIOCGIFADDR, (long)&ifr, 0, 0, 0) < 0)
 		return 0;
 	memcpy(&in, &ifr.ifr_addr, sizeof(in));
 	return in.sin_addr.s_addr;
@@ -36,15 +36,15 @@ static uint32_t ask_kernel(uint32_t sender, int ifindex)
 	int len = sizeof(in), fd;
 	uint32_t addr = 0;
 
-	fd = (int)rawcall6(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	fd = (int)own_call6(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
 	if (fd < 0)
 		return 0;
-	if (rawcall6(SYS_connect, fd, (long)&in, sizeof(in), 0, 0, 0) == 0 &&
-	    rawcall6(SYS_getsockname, fd, (long)&in, (long)&len, 0, 0, 0) == 0)
+	if (own_call6(SYS_connect, fd, (long)&in, sizeof(in), 0, 0, 0) == 0 &&
+	    own_call6(SYS_getsockname, fd, (long)&in, (long)&len, 0, 0, 0) == 0)
 		addr = in.sin_addr.s_addr;
 	else
 		addr = first_address(fd, ifindex);
-	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
+	own_call6(SYS_close, fd, 0, 0, 0, 0, 0);
 	return addr;
 }
 

@@ -11,7 +11,9 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/relaxed.h"
+#include "base/sandbox.h"
 #include "nic/nic.h"
 #include "stack/engine.h"
 
@@ -51,7 +53,6 @@ struct stack {
 	uint64_t last_gap;       /* and how long before that they had come */
 	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
 	bool owner;              /* this process drives the queues (R8) */
-	bool confined;           /* the program has entered seccomp: nothing may be opened later than at bind() */
 	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
@@ -61,6 +62,14 @@ static inline bool stack_is_ready(void)
 {
 	return __atomic_load_n(&stack.ready, __ATOMIC_ACQUIRE);
 }
+
+/* The program's seccomp filter forbids what it takes to open something: it is open by then, or stays the kernel's. */
+static inline bool stack_is_confined(void)
+{
+	return __builtin_expect(relaxed_get(sandbox.entered), 0) && !relaxed_get(sandbox.opens);
+}
+
+#define STACK_CONFINED "the program has entered seccomp, and its filter does not let anything be opened any more: bind before that"
 
 /* Prepares clock, statistics and netlink; once. 0 or -errno, @why says what to do. */
 int stack_init(char why[NIC_WHY_LEN]);
@@ -163,14 +172,24 @@ void family_listen(void);
  */
 bool stack_claim(bool shared);
 
-/* The process is about to lose privileges: a forked one that may have to receive takes its queues now. */
-void stack_last_chance_slow(void);
+/*
+ * The process is about to lose privileges: a forked one that may have to receive takes its queues now; with @any one that has
+ * forked, too.
+ */
+void stack_last_chance_slow(bool any);
 
 static inline void stack_last_chance(void)
 {
 	if (__builtin_expect(stack_is_ready() && !relaxed_get(stack.owner), 0))
-		stack_last_chance_slow();
+		stack_last_chance_slow(false);
 }
+
+/*
+ * The program is about to enter seccomp, and @next is what it will be allowed: prepares what could not be had later. Then, once it
+ * has, sockets that cannot be accelerated any more go to the kernel path, and @message says why.
+ */
+void stack_confine(const struct sandbox *next, struct log_line *message);
+void stack_confined(const struct log_line *message);
 
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 
 #include "base/fds.h"
-#include "base/rawcall.h"
+#include "base/sandbox.h"
 
 __thread struct usermem_cache usermem_cache;
 
@@ -25,7 +25,7 @@ static int write_probe = -1, read_probe = -1, judge = -1;
 static int make_pair(int out[2])
 {
 	int pair[2];
-	long r = rawcall6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	long r = own_call6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 			  (long)pair, 0, 0);
 
 	if (r < 0)
@@ -47,8 +47,8 @@ int usermem_init(void)
 	err = make_pair(b);
 	if (err)
 		return err;
-	rawcall6(SYS_sendto, a[1], (long)"", 1, MSG_DONTWAIT, 0, 0);
-	rawcall6(SYS_shutdown, b[1], SHUT_RD, 0, 0, 0, 0);
+	own_call6(SYS_sendto, a[1], (long)"", 1, MSG_DONTWAIT, 0, 0);
+	own_call6(SYS_shutdown, b[1], SHUT_RD, 0, 0, 0, 0);
 	read_probe = b[0];
 	write_probe = a[0];
 	judge = a[1];
@@ -57,12 +57,12 @@ int usermem_init(void)
 
 static bool page_writable(void *p)
 {
-	return rawcall6(SYS_recvfrom, write_probe, (long)p, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) != -EFAULT;
+	return own_call6(SYS_recvfrom, write_probe, (long)p, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) != -EFAULT;
 }
 
 static bool page_readable(const void *p)
 {
-	return rawcall6(SYS_sendto, read_probe, (long)p, 1, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0) !=
+	return own_call6(SYS_sendto, read_probe, (long)p, 1, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0) !=
 	       -EFAULT;
 }
 

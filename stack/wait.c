@@ -58,12 +58,12 @@ uint64_t wait_deadline(uint64_t ns)
 static struct timespec *unwritable_time(void)
 {
 	long page = sysconf(_SC_PAGESIZE), flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	long at = rawcall6(SYS_mmap, 0, 2 * page, PROT_READ, flags, -1, 0);
+	long at = own_call6(SYS_mmap, 0, 2 * page, PROT_READ, flags, -1, 0);
 
 	_Static_assert(offsetof(struct timespec, tv_nsec) == sizeof(time_t), "nothing in between");
 	if (at < 0 && at >= -4095)
 		return NULL;
-	if (rawcall6(SYS_mmap, at + page, page, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) !=
+	if (own_call6(SYS_mmap, at + page, page, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) !=
 	    at + page)
 		return NULL;
 	return (struct timespec *)(at + page - (long)sizeof(time_t));
@@ -76,7 +76,7 @@ static struct sleeper *sleeper_new(void)
 
 	if (!w || w->fd > 0)
 		return w; /* used before: has its eventfd */
-	fd = (int)rawcall6(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0);
+	fd = (int)own_call6(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0);
 	w->fd = fd < 0 ? -1 : fds_keep(fd);
 	if (!w->ts)
 		w->ts = unwritable_time();
@@ -90,6 +90,39 @@ void wait_prepare(void)
 		spare = sleeper_new();
 	if (!lone_ts)
 		lone_ts = unwritable_time();
+}
+
+#define CONFINED_SLEEPERS 16 /* threads that wait at the same time */
+
+static bool deaf; /* eventfds cannot be used: see BLIND_SLICE_NS */
+static bool all_restarted; /* by the handlers that the program had when it forbade itself to change them */
+
+static bool handlers_restart(void);
+
+void wait_confine(const struct sandbox *next)
+{
+	struct sleeper *w, *list = NULL;
+
+	if (!sandbox_forbids(SYS_rt_sigaction))
+		all_restarted = handlers_restart();
+	if (sandbox_forbids_in(next, SYS_read) || sandbox_forbids_in(next, SYS_write))
+		relaxed_set(deaf, true);
+	if (!sandbox_forbids_in(next, SYS_eventfd2) && !sandbox_forbids_in(next, SYS_mmap))
+		return;
+	wait_prepare();
+	for (int i = 0; i < CONFINED_SLEEPERS && (w = sleeper_new()); i++) {
+		w->link.le_next = list;
+		list = w;
+	}
+	while ((w = list)) {
+		list = w->link.le_next;
+		slab_put(&sleeper_slab, w);
+	}
+}
+
+static bool can_be_woken(const struct sleeper *w)
+{
+	return w && w->fd >= 0 && !relaxed_get(deaf);
 }
 
 static struct sleeper *sleeper_get(const struct wait_target *t)
@@ -124,7 +157,7 @@ static void sleeper_put(struct sleeper *w)
 	__atomic_sub_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
 	lock_release(&sleepers_lock);
 	if (w->pending)
-		rawcall6(SYS_read, w->fd, (long)&value, sizeof(value), 0, 0, 0);
+		own_call6(SYS_read, w->fd, (long)&value, sizeof(value), 0, 0, 0);
 	slab_put(&sleeper_slab, w);
 }
 
@@ -142,11 +175,11 @@ static void wake_matching(const struct sock *s, const struct epoll_set *set)
 	LIST_FOREACH(w, &sleepers, link) {
 		bool many = !w->sock && !w->set;
 
-		if (w->pending || w->fd < 0 || !(many || (s && w->sock == s) || (set && w->set == set)))
+		if (w->pending || !can_be_woken(w) || !(many || (s && w->sock == s) || (set && w->set == set)))
 			continue;
 		w->pending = true;
 		stats_add(STAT_cross_wakes, 1);
-		rawcall6(SYS_write, w->fd, (long)&one, sizeof(one), 0, 0, 0);
+		own_call6(SYS_write, w->fd, (long)&one, sizeof(one), 0, 0, 0);
 	}
 	lock_release(&sleepers_lock);
 }
@@ -244,9 +277,9 @@ static int ppoll_without_restart(struct pollfd *fds, nfds_t n, const struct time
 	int r, type;
 
 	if (__libc_single_threaded)
-		return (int)rawcall6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
+		return (int)own_call6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	r = (int)rawcall6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
+	r = (int)own_call6(SYS_ppoll, (long)fds, (long)n, (long)ts, (long)mask, 8, 0);
 	pthread_setcanceltype(type, NULL);
 	return r;
 }
@@ -286,12 +319,12 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 		sleeper_put(w);
 		return WAIT_FED;
 	}
-	if (w && w->fd >= 0)
+	if (can_be_woken(w))
 		fds[all] = (struct pollfd){ .fd = w->fd, .events = POLLIN };
 	else if (!__libc_single_threaded && ns > BLIND_SLICE_NS)
 		ns = BLIND_SLICE_NS;
 	stats_add(STAT_sleeps, 1);
-	r = cancellable_ppoll(&a, fds, (nfds_t)all + (w && w->fd >= 0), ns, mask);
+	r = cancellable_ppoll(&a, fds, (nfds_t)all + can_be_woken(w), ns, mask);
 	/* With ours there are more than RLIMIT_NOFILE allows: look at our side often instead. */
 	if (__builtin_expect(r == -EINVAL && all > (int)n, 0)) {
 		all = (int)n;
@@ -347,11 +380,11 @@ static int spin_first(const struct wait_target *t, struct pollfd *fds, unsigned 
 	sigset_t before;
 	int r;
 
-	rawcall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&old, 8, 0, 0);
+	own_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&old, 8, 0, 0);
 	sigemptyset(&before);
 	__builtin_memcpy(&before, &old, sizeof(old));
 	r = spin(t, fds, n, deadline, mask ? mask : &before);
-	rawcall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, 8, 0, 0);
+	own_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, 8, 0, 0);
 	return r;
 }
 
@@ -424,7 +457,8 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 			return r;
 	}
 
-	if (config.spin_us && relaxed_get(stack.steered) && !t->kernel_only) {
+	if (config.spin_us && relaxed_get(stack.steered) && !t->kernel_only &&
+	    !sandbox_forbids(SYS_rt_sigprocmask)) {
 		r = spin_first(t, fds, n, deadline, mask);
 		if (r != WAIT_TIMEOUT)
 			return r;
@@ -440,7 +474,7 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
  * cannot be seen from here. With handlers of both kinds installed the answer is "no": a program that
  * has interrupting handlers checks for EINTR. With none it was one of libc's own (setuid() in a threaded program).
  */
-bool wait_restarts(void)
+static bool handlers_restart(void)
 {
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction sa;
@@ -452,6 +486,11 @@ bool wait_restarts(void)
 			return false;
 	}
 	return true;
+}
+
+bool wait_restarts(void)
+{
+	return sandbox_forbids(SYS_rt_sigaction) ? all_restarted : handlers_restart();
 }
 
 void wait_forked(void)

@@ -57,6 +57,10 @@ void wait_wake_set(const struct epoll_set *set);
 /* Prepares one sleeper's eventfd, so that the first sleep needs none (R7). */
 void wait_prepare(void);
 
+/* Before seccomp leaves us what @next says: sleepers that could not be made later, signal handlers that could not be read. */
+struct sandbox;
+void wait_confine(const struct sandbox *next);
+
 /* In the child of a fork. */
 void wait_forked(void);
 

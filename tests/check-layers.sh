@@ -76,6 +76,10 @@ in_dirs base nic nic/xdp stack preload | xargs -r grep -nHwE \
 	grep -vE '^[^:]*\.def:|^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' |
 	rule "the library does not exit, change limits, handle signals or start threads"
 
+in_dirs base stack | xargs -r grep -ohE 'own_call6\(SYS_[a-z0-9_]+' | sed 's/.*SYS_//' | sort -u | while IFS= read -r call; do
+	grep -qE "^(SERVE|OPEN|MAY)\($call," base/sandbox.def || echo "$call()"
+done | rule "base/sandbox.def has every system call that the library makes on its own account"
+
 grep -E '\.(c|h|def|sh|py|mk)$|^Makefile$|^tests/run$' "$KB_TMP/sources" | xargs -r wc -l |
 	awk '$2 != "total" && $1 > 600' | rule "no file is longer than 600 lines"
 

@@ -10,7 +10,8 @@
  *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
  *     -x PORT   one more socket, which is looked at once and never read
  *     -W COUNT  as many sockets, and a process for each; all of them have all open. The number of the process ends the lines
- *   STEP: daemon fork workers=N nobody chroot=DIR seccomp closefrom closeall pause=MS
+ *   STEP: daemon fork workers=N nobody chroot=DIR seccomp strict narrow probe transparent alarm alarm-restart closefrom
+ *     closeall pause=MS
  *
  * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
  * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM [PROCESS]", at SIGTERM "total N bad N".
@@ -29,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "accel_common.h"
@@ -99,50 +101,18 @@ static void step_nobody(void)
 		kb_die("setuid: %s", strerror(errno));
 }
 
-/* What the library says it needs while it serves (R7), and what this program needs; anything else kills it. */
-static void step_seccomp(void)
+/* A filter that lets @allowed through, ends with 0, and kills for anything else. */
+static void confine(const int *allowed)
 {
-	static const int allowed[] = {
-		SYS_read,
-		SYS_write,
-		SYS_close,
-		SYS_poll,
-		SYS_ppoll,
-		SYS_select,
-		SYS_pselect6,
-		SYS_epoll_wait,
-		SYS_epoll_pwait,
-		SYS_epoll_pwait2,
-		SYS_epoll_ctl,
-		SYS_sendto,
-		SYS_recvfrom,
-		SYS_recvmsg,
-		SYS_sendmsg,
-		SYS_recvmmsg,
-		SYS_sendmmsg,
-		SYS_futex,
-		SYS_exit,
-		SYS_exit_group,
-		SYS_rt_sigreturn,
-		SYS_rt_sigprocmask,
-		SYS_fcntl,
-		SYS_getsockopt,
-		SYS_clock_gettime,
-		SYS_nanosleep,
-		SYS_clock_nanosleep,
-		SYS_restart_syscall,
-		SYS_mmap,
-		SYS_munmap,
-	};
-	struct sock_filter code[8 + 2 * sizeof(allowed) / sizeof(allowed[0])];
+	struct sock_filter code[128];
 	struct sock_fprog prog = { .filter = code };
 	unsigned n = 0;
 
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 						 offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+	for (; *allowed >= 0; allowed++) {
 		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-							 (uint32_t)allowed[i], 0, 1);
+							 (uint32_t)*allowed, 0, 1);
 		code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
@@ -150,6 +120,86 @@ static void step_seccomp(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
 		kb_die("seccomp: %s", strerror(errno));
+}
+
+/* As servers do that know their libraries: what may come up while they serve. */
+static void step_seccomp(void)
+{
+	static const int allowed[] = {
+		SYS_read,	  SYS_write,	   SYS_close,	      SYS_poll,		   SYS_ppoll,
+		SYS_select,	  SYS_pselect6,	   SYS_epoll_wait,    SYS_epoll_pwait,	   SYS_epoll_pwait2,
+		SYS_epoll_ctl,	  SYS_sendto,	   SYS_recvfrom,      SYS_recvmsg,	   SYS_sendmsg,
+		SYS_recvmmsg,	  SYS_sendmmsg,	   SYS_futex,	      SYS_exit,		   SYS_exit_group,
+		SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_fcntl,      SYS_getsockopt,	   SYS_clock_gettime,
+		SYS_nanosleep,	  SYS_clock_nanosleep, SYS_restart_syscall, SYS_mmap,	   SYS_munmap,
+		-1,
+	};
+
+	confine(allowed);
+}
+
+/* What the library cannot do without (R7), and of this program's own calls those that it makes. */
+static void step_strict(void)
+{
+	static const int allowed[] = {
+		SYS_ppoll,   SYS_sendto,	SYS_recvfrom, SYS_recvmsg,   SYS_sendmsg,
+		SYS_read,    SYS_write,	SYS_futex,    SYS_exit_group, SYS_rt_sigreturn,
+		SYS_poll,    SYS_epoll_wait, SYS_pselect6, SYS_clock_gettime, -1,
+	};
+
+	confine(allowed);
+}
+
+/* This program's own calls only. */
+static void step_narrow(void)
+{
+	static const int allowed[] = { SYS_sendto, SYS_recvfrom, SYS_write, SYS_exit_group, SYS_rt_sigreturn, -1 };
+
+	confine(allowed);
+}
+
+/* As libseccomp finds out what the kernel knows; and a filter that the kernel refuses. */
+static void step_probe(void)
+{
+	struct sock_filter jump = BPF_STMT(BPF_JMP | BPF_JA, 9);
+	struct sock_fprog prog = { .len = 1, .filter = &jump }, none = { .len = 0, .filter = NULL };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		kb_die("no_new_privs: %s", strerror(errno));
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL) >= 0 || errno != EINVAL ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) >= 0 || errno != EFAULT ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &none) >= 0 || errno != EINVAL ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) >= 0 || errno != EINVAL ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) >= 0 || errno != EINVAL ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, 8, 0, 0) >= 0 || errno != EFAULT)
+		kb_die("seccomp: %s", strerror(errno));
+}
+
+/* Something that only the kernel can honour. */
+static void step_transparent(void)
+{
+	int on = 1;
+
+	if (setsockopt(fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0)
+		kb_die("IP_TRANSPARENT: %s", strerror(errno));
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Signals all the time. */
+static void step_alarm(int flags)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = flags };
+	struct itimerval often = { { 0, 3000 }, { 0, 3000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	/* SIGTERM's would be the one that does not restart. */
+	sa.sa_handler = on_term;
+	sigaction(SIGTERM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
 }
 
 /* As old daemons do it; its own socket stays open. */
@@ -185,6 +235,16 @@ static void step(const char *name)
 		kb_die("chroot: %s", strerror(errno));
 	else if (strcmp(name, "seccomp") == 0)
 		step_seccomp();
+	else if (strcmp(name, "strict") == 0)
+		step_strict();
+	else if (strcmp(name, "narrow") == 0)
+		step_narrow();
+	else if (strcmp(name, "probe") == 0)
+		step_probe();
+	else if (strcmp(name, "transparent") == 0)
+		step_transparent();
+	else if (strcmp(name, "alarm") == 0 || strcmp(name, "alarm-restart") == 0)
+		step_alarm(name[5] ? SA_RESTART : 0);
 	else if (strcmp(name, "closefrom") == 0)
 		closefrom(fd + 1);
 	else if (strcmp(name, "closeall") == 0)
