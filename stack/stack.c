@@ -103,6 +103,7 @@ void stack_tick_slow(uint64_t now)
 	relaxed_set(stack.tick_due, now + STACK_TICK_US * clock_ticks_per_us);
 	if (!stack_is_ready() || !relaxed_get(stack.owner))
 		return;
+	wait_is_over();
 	family_listen();
 	/* The lease first, and without a lock: it is what keeps the traffic coming (R6). */
 	if (relaxed_get(stack.steered))

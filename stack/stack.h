@@ -205,7 +205,7 @@ uint32_t family_new_claim(void);
 bool family_claim(uint32_t claim);
 bool family_claimed(uint32_t claim);
 
-/* Threads in a wait, which are there for what comes. Off by some where threads counted at the same time, or were cancelled. */
+/* Threads in a wait, which are there for what comes. One that has jumped out of it counts until its next wait ends. */
 extern unsigned family_asleep;
 
 void family_received_slow(struct sock *s);

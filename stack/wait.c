@@ -125,45 +125,110 @@ static bool can_be_woken(const struct sleeper *w)
 	return w && w->fd >= 0 && !relaxed_get(deaf);
 }
 
-static struct sleeper *sleeper_get(const struct wait_target *t)
-{
-	struct sleeper *w = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+/* A thread that sleeps, for the case that it is cancelled there. */
+struct asleep {
+	struct sleeper *sleeper;
+	const struct wait_target *target;
+	struct sleeper outer; /* what the sleeper was for when @again */
+	bool again;
+};
 
-	if (!w)
-		w = sleeper_new();
-	if (!w)
-		return NULL;
-	w->sock = t->sock;
-	w->set = t->set;
-	w->pending = false;
-	if (!lock_acquire(&sleepers_lock)) {
-		slab_put(&sleeper_slab, w);
-		return NULL;
-	}
-	LIST_INSERT_HEAD(&sleepers, w, link);
-	__atomic_add_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
-	lock_release(&sleepers_lock);
-	return w;
-}
+/*
+ * This thread's sleeper, until its sleep is over. If there is one already a signal handler that interrupted the sleep waits, too, or
+ * it has jumped out of the sleep: that cannot be told apart. So it serves the new sleep and is then given back as it was: a jump
+ * leaves no more than one behind.
+ */
+static __thread struct sleeper *mine __attribute__((tls_model("initial-exec")));
 
-static void sleeper_put(struct sleeper *w)
+static void drain(struct sleeper *w)
 {
 	uint64_t value;
 
+	if (w->pending)
+		own_call6(SYS_read, w->fd, (long)&value, sizeof(value), 0, 0, 0);
+	w->pending = false;
+}
+
+static void reuse(struct asleep *a)
+{
+	struct sleeper *w = mine;
+
+	if (!lock_acquire(&sleepers_lock))
+		return;
+	a->again = true;
+	a->outer = *w;
+	a->sleeper = w;
+	w->sock = a->target->sock;
+	w->set = a->target->set;
+	drain(w);
+	lock_release(&sleepers_lock);
+}
+
+static void sleeper_get(struct asleep *a)
+{
+	struct sleeper *w;
+
+	if (mine) {
+		reuse(a);
+		return;
+	}
+	w = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+	if (!w)
+		w = sleeper_new();
+	if (!w)
+		return;
+	w->sock = a->target->sock;
+	w->set = a->target->set;
+	w->pending = false;
+	if (!lock_acquire(&sleepers_lock)) {
+		slab_put(&sleeper_slab, w);
+		return;
+	}
+	LIST_INSERT_HEAD(&sleepers, w, link);
+	__atomic_add_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
+	a->sleeper = mine = w;
+	lock_release(&sleepers_lock);
+}
+
+static void wake(struct sleeper *w)
+{
+	static const uint64_t one = 1;
+
+	w->pending = true;
+	own_call6(SYS_write, w->fd, (long)&one, sizeof(one), 0, 0, 0);
+}
+
+static void give_back(struct sleeper *w, const struct asleep *a)
+{
+	w->sock = a->outer.sock;
+	w->set = a->outer.set;
+	if (a->outer.pending && !w->pending)
+		wake(w);
+}
+
+static void sleeper_put(struct asleep *a)
+{
+	struct sleeper *w = a->sleeper;
+
+	a->sleeper = NULL;
 	if (!w)
 		return;
 	lock_acquire(&sleepers_lock);
+	if (a->again) {
+		give_back(w, a);
+		lock_release(&sleepers_lock);
+		return;
+	}
 	LIST_REMOVE(w, link);
 	__atomic_sub_fetch(&sleeping, 1, __ATOMIC_SEQ_CST);
+	mine = NULL;
 	lock_release(&sleepers_lock);
-	if (w->pending)
-		own_call6(SYS_read, w->fd, (long)&value, sizeof(value), 0, 0, 0);
+	drain(w);
 	slab_put(&sleeper_slab, w);
 }
 
 static void wake_matching(const struct sock *s, const struct epoll_set *set)
 {
-	static const uint64_t one = 1;
 	struct sleeper *w;
 
 	if (__libc_single_threaded)
@@ -177,9 +242,8 @@ static void wake_matching(const struct sock *s, const struct epoll_set *set)
 
 		if (w->pending || !can_be_woken(w) || !(many || (s && w->sock == s) || (set && w->set == set)))
 			continue;
-		w->pending = true;
 		stats_add(STAT_cross_wakes, 1);
-		own_call6(SYS_write, w->fd, (long)&one, sizeof(one), 0, 0, 0);
+		wake(w);
 	}
 	lock_release(&sleepers_lock);
 }
@@ -255,17 +319,39 @@ static bool kernel_event(const struct pollfd *fds, unsigned n)
 	return false;
 }
 
-/* A thread that sleeps, for the case that it is cancelled there. */
-struct asleep {
-	struct sleeper *sleeper;
-	const struct wait_target *target;
-};
+/*
+ * Is the thread in family_asleep? A jump out of a handler leaves it so until its next wait ends, or its next call turns the clockwork. A
+ * handler that waits itself ends it early, but then the wait that it interrupted is over, too.
+ */
+static __thread bool counted __attribute__((tls_model("initial-exec")));
+static __thread bool between_sleeps __attribute__((tls_model("initial-exec")));
+
+static void count_asleep(void)
+{
+	if (!counted)
+		__atomic_add_fetch(&family_asleep, 1, __ATOMIC_RELAXED);
+	counted = true;
+}
+
+static void count_awake(void)
+{
+	if (counted)
+		__atomic_sub_fetch(&family_asleep, 1, __ATOMIC_RELAXED);
+	counted = false;
+}
+
+void wait_is_over(void)
+{
+	if (!between_sleeps)
+		count_awake();
+}
 
 static void cancelled(void *arg)
 {
 	struct asleep *a = arg;
 
-	sleeper_put(a->sleeper);
+	count_awake();
+	sleeper_put(a);
 	if (a->target->release)
 		a->target->release(a->target->arg);
 }
@@ -308,15 +394,18 @@ static int cancellable_ppoll(struct asleep *a, struct pollfd *fds, nfds_t n, uin
 static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t ns,
 		      const sigset_t *mask)
 {
-	struct sleeper *w = __libc_single_threaded ? NULL : sleeper_get(t);
-	struct asleep a = { w, t };
+	struct asleep a = { .target = t };
+	const struct sleeper *w;
 	int all, r;
 
+	if (!__libc_single_threaded)
+		sleeper_get(&a);
+	w = a.sleeper;
 	all = t->kernel_only ? (int)n : add_engines(fds, n);
 	/* Pairs with the one in wake_matching(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (all < 0 || t->ready(t->arg)) {
-		sleeper_put(w);
+		sleeper_put(&a);
 		return WAIT_FED;
 	}
 	if (can_be_woken(w))
@@ -330,7 +419,7 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 		all = (int)n;
 		r = cancellable_ppoll(&a, fds, n, ns < BLIND_SLICE_NS ? ns : BLIND_SLICE_NS, mask);
 	}
-	sleeper_put(w);
+	sleeper_put(&a);
 	if (r <= 0)
 		return r;
 	bury_dead(fds, n, (unsigned)all);
@@ -436,7 +525,9 @@ static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned 
 	int r;
 
 	for (;;) {
+		between_sleeps = true;
 		stack_tick();
+		between_sleeps = false;
 		now = clock_ns();
 		r = sleep_once(t, fds, n, slice(now, deadline), mask);
 		if (r != WAIT_TIMEOUT)
@@ -463,9 +554,9 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 		if (r != WAIT_TIMEOUT)
 			return r;
 	}
-	relaxed_add(family_asleep, 1);
+	count_asleep();
 	r = sleep_long(t, fds, n, deadline, mask);
-	relaxed_add(family_asleep, -1u);
+	count_awake();
 	return r;
 }
 
@@ -500,5 +591,6 @@ void wait_forked(void)
 	sleeping = 0;
 	/* The eventfds are shared with the parent: a wake-up meant for one must not reach the other. */
 	sleeper_slab.free = NULL;
-	spare = NULL;
+	spare = mine = NULL;
+	counted = between_sleeps = false;
 }

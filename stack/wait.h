@@ -54,6 +54,9 @@ void wait_wake_sock(const struct sock *s);
 /* ... for @set. */
 void wait_wake_set(const struct epoll_set *set);
 
+/* By the clockwork: this thread is not in a wait, unless it is the wait that turns it. */
+void wait_is_over(void);
+
 /* Prepares one sleeper's eventfd, so that the first sleep needs none (R7). */
 void wait_prepare(void);
 
