@@ -29,7 +29,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostnet.h"
-#include "stack/sock.h"
+#include "stack/sock_internal.h"
 #include "stack/sockdiag.h"
 #include "stack/stack.h"
 #include "stack/wait.h"
@@ -208,11 +208,18 @@ static void unruled(int fd, struct file *f)
 	groups_forget_flows(s);
 }
 
+static void show(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		sock_show_state((struct sock *)f);
+}
+
 /* The page has the states of the other process's sockets. */
 static void reopen_stats(void)
 {
 	stats_reopen();
-	fdtable_each(sock_show_state);
+	fdtable_each(show);
 }
 
 /* What the child of a fork put off (stack_forked()). */

@@ -78,30 +78,10 @@ static void unsteer(struct sock *s)
 	}
 }
 
-static void show_state(const struct sock *s)
-{
-	static const enum stats_socket_state shown[] = {
-		[SOCK_IDLE] = STATS_SOCKET_KERNEL,
-		[SOCK_PREPARED] = STATS_SOCKET_PREPARED,
-		[SOCK_ACTIVE] = STATS_SOCKET_ACTIVE,
-		[SOCK_KERNEL] = STATS_SOCKET_KERNEL,
-	};
-
-	if (s->stats)
-		relaxed_set(s->stats->state, shown[s->state]);
-}
-
-void sock_show_state(int fd, struct file *f)
-{
-	(void)fd;
-	if (f->kind == FILE_SOCK)
-		show_state((const struct sock *)f);
-}
-
 static void set_state(struct sock *s, enum sock_state state)
 {
 	relaxed_set(s->state, state);
-	show_state(s);
+	sock_show_state(s);
 	epoll_sock_changed(s);
 }
 
@@ -178,25 +158,12 @@ void sock_destroy(struct sock *s)
 	slab_put(&slab, s);
 }
 
-/* The statistics slot is taken when a socket turns out to be chosen; it shows addresses from then on. */
-static void show_addresses(struct sock *s)
-{
-	if (!s->stats)
-		__atomic_store_n(&s->stats, stats_socket_get(), __ATOMIC_RELEASE);
-	s->stats->fd = s->fd;
-	s->stats->family = s->family;
-	s->stats->local = s->local;
-	s->stats->remote = s->remote;
-	s->stats->local_port = s->local_port;
-	s->stats->remote_port = s->remote_port;
-}
-
 static void refuse(struct sock *s, const char *why)
 {
 	char local[IPADDR_STRLEN];
 
 	unsteer(s);
-	show_addresses(s);
+	sock_show_addresses(s);
 	snprintf(s->stats->why, sizeof(s->stats->why), "%s", why);
 	stats_add(STAT_sockets_refused, 1);
 	set_state(s, SOCK_KERNEL);
@@ -312,7 +279,7 @@ static int prepare(struct sock *s, int fd)
 		refuse(s, why);
 		return -ENOTSUP;
 	}
-	show_addresses(s);
+	sock_show_addresses(s);
 	/*
 	 * Other threads may be closing it, or setting options. Pairs with the one in sock_closed() and with their system
 	 * calls: either they see that it is chosen, and wait for the lock, or what they did is seen here.
@@ -490,7 +457,7 @@ static int follow_names(struct sock *s, int fd, const struct sockname *now)
 {
 	move(s, now);
 	if (s->stats)
-		show_addresses(s);
+		sock_show_addresses(s);
 	if (s->state == SOCK_IDLE && now->local_port &&
 	    config_chosen(&now->local, ntohs(now->local_port)))
 		return prepare(s, fd);
@@ -551,7 +518,7 @@ static void change_family(struct sock *s)
 	if (exclusive)
 		stack_exclusive_end();
 	if (s->stats)
-		show_addresses(s);
+		sock_show_addresses(s);
 }
 
 /* stack.lock is held. */

@@ -192,9 +192,6 @@ void sock_forsake(struct sock *s, const char *why);
 /* Steering off until the next wait or receive. stack.lock held. */
 void sock_rest(struct sock *s);
 
-/* For fdtable_each(), on a page of statistics that was another process's: shows the socket as it is here. */
-void sock_show_state(int fd, struct file *f);
-
 /* fdtable_each(): a socket shared with another process goes to the kernel path. stack.lock held. */
 void sock_yield(int fd, struct file *f);
 

@@ -43,13 +43,14 @@ print('serving', *pids, flush=True)
 os.wait()
 EOF
 
+seats() { (($(run_in "$NS_A" ss -xaH | grep -c '@kbaccel-.*-seat') >= $1)); }
 workers_case() # NAME COUNT HOW [nobody]
 {
 	local name=$1 count=$2 in answer fewest
 	shift
 	spawn "$NS_A" workers preload 5300 python3 "$KB_TMP/workers.py" "$@"
 	wait_until 5 grep -q '^serving' "$KB_TMP/workers.log"
-	sleep 0.7 # each opens its queues
+	wait_until 10 seats "$count" || not_ok "$name: each opens its queues"
 	client -n 10 -t 500 "$A4" 5300 >/dev/null
 	in=$(kernel_udp "$NS_A" InDatagrams)
 	answer=$(client -n 1500 -g 200 -P 64 "$A4" 5300)
