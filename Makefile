@@ -5,6 +5,7 @@
 #   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
 #   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
 #   tools/ base/ nic/nic.c                  ->  build/kbaccel
+#   tools/capture/ base/                    ->  build/kbaccel-capture  (libpcap)
 #   daemon/ nic/xdp/ base/                  ->  build/kbacceld     (libxdp and libbpf inside; libmnl)
 #   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
 #
@@ -86,6 +87,8 @@ LWIP_OBJ := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_NAMES))
 LIBRARY := $(BUILD)/libkbaccel.so
 PLUGINS := $(if $(XDP_SRC),$(BUILD)/kbaccel-xdp.so)
 TOOL := $(if $(TOOLS_OBJ),$(BUILD)/kbaccel)
+CAPTURE_OBJ := $(call obj,$(wildcard tools/capture/*.c) tools/pages.c)
+CAPTURE := $(BUILD)/kbaccel-capture
 DAEMON := $(if $(DAEMON_OBJ),$(BUILD)/kbacceld)
 
 # Everything but preload/ and the plugins, to be linked into tests.
@@ -105,7 +108,7 @@ TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c
 .SECONDARY:
 .SUFFIXES:
 
-all: $(LIBRARY) $(PLUGINS) $(TOOL) $(DAEMON) ## the library, its plugins, the tool and the broker, into build/
+all: $(LIBRARY) $(PLUGINS) $(TOOL) $(CAPTURE) $(DAEMON) ## the library, its plugins, the tools and the broker, into build/
 
 tests: $(TEST_BIN) ## the test programs, into build/tests/
 
@@ -196,6 +199,9 @@ $(BUILD)/kbaccel-xdp.so: $(XDP_OBJ) $(BUILD)/plugin.map
 $(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ)
 	$(call link,-pie $(LINK))
 
+$(CAPTURE): $(CAPTURE_OBJ) $(BASE_OBJ)
+	$(call link,-pie $(LINK),-lpcap)
+
 $(BUILD)/kbacceld: $(DAEMON_OBJ) $(XDP_OBJ) $(BASE_OBJ)
 	$(call link,-pie $(LINK),$(XDP_LIBS) -lmnl)
 
@@ -278,7 +284,7 @@ tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
 	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=$(abspath build-tsan) V=$(V) tests/tsan.sh
 
-C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] daemon/*.[ch] \
+C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] tools/capture/*.[ch] daemon/*.[ch] \
 	tests/*/*.[ch])
 SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
 
@@ -308,6 +314,7 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	install -m 644 $(LIBRARY) $(DEST_LIB)/
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(DEST_LIB)/kbaccel/)
 	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
+	install -m 755 $(CAPTURE) $(DEST_LIB)/kbaccel/
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(DESTDIR)$(DOCDIR)/
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(wildcard docs/*.md)
 	for page in $(MAN_PAGES); do install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$${page##*.} $$page; done
@@ -318,7 +325,7 @@ install: all ## PREFIX=/usr/local DESTDIR=
 		install -m 644 daemon/kbacceld.conf $(DESTDIR)$(SYSCONFDIR)/kbaccel/
 
 uninstall: ## the same PREFIX and DESTDIR as for install
-	rm -f $(DEST_LIB)/libkbaccel.so $(addprefix $(DEST_LIB)/kbaccel/,$(notdir $(PLUGINS))) $(DESTDIR)$(BINDIR)/kbaccel
+	rm -f $(DEST_LIB)/libkbaccel.so $(addprefix $(DEST_LIB)/kbaccel/,$(notdir $(PLUGINS) $(CAPTURE))) $(DESTDIR)$(BINDIR)/kbaccel
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(DESTDIR)$(SBINDIR)/kbacceld $(DESTDIR)$(UNITDIR)/kbacceld.service
 	rm -rf $(DESTDIR)$(DOCDIR)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fds.h"
@@ -113,6 +114,7 @@ void stats_reopen(void)
 		memcpy(page, stats,
 		       offsetof(struct stats_page, sockets) +
 			       sockets_top * sizeof(stats->sockets[0]));
+		page->capture = 0;
 		publish(page);
 		if (mremap(page, sizeof(*page), sizeof(*page), MREMAP_MAYMOVE | MREMAP_FIXED,
 			   stats) == MAP_FAILED)
@@ -120,6 +122,18 @@ void stats_reopen(void)
 	}
 	stats_fd = fd;
 	fds_close(old);
+}
+
+/* Only as far as the file goes: a look behind its end would be a SIGBUS. */
+void *stats_map_behind(size_t offset, size_t len)
+{
+	struct stat st;
+	void *mem;
+
+	if (stats_fd < 0 || fstat(stats_fd, &st) < 0 || (size_t)st.st_size < offset || (size_t)st.st_size - offset < len)
+		return NULL;
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, (off_t)offset);
+	return mem == MAP_FAILED ? NULL : mem;
 }
 
 struct stats_socket *stats_socket_get(void)

@@ -12,13 +12,14 @@
 #define BASE_STATS_H
 
 #include <net/if.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/ipaddr.h"
 #include "base/relaxed.h"
 
 #define STATS_MEMFD_NAME "kbaccel-stats"
-#define STATS_MAGIC 0x6b62616363310001ull /* "kbacc1" and a version that changes with this file */
+#define STATS_MAGIC 0x6b62616363310002ull /* "kbacc1" and a version that changes with this file */
 #define STATS_MAX_SOCKETS 4096
 #define STATS_MAX_QUEUES 256
 #define STATS_WHY_LEN 160
@@ -67,6 +68,7 @@ struct stats_page {
 	uint64_t size;         /* sizeof(struct stats_page) of the writer */
 	int32_t pid;
 	char program[28];
+	uint64_t capture;      /* base/capture.h: bytes of a ring behind this page; 0: none. A tool writes it */
 	uint64_t counters[STAT_COUNT];
 	struct stats_queue queues[STATS_MAX_QUEUES];
 	struct stats_socket sockets[STATS_MAX_SOCKETS];
@@ -83,6 +85,9 @@ int stats_init(void);
  * far, at the same address, so that pointers to slots stay valid.
  */
 void stats_reopen(void);
+
+/* @len bytes of the page's memfd from @offset on, where a tool has made it longer; mapped. NULL: not to be had. */
+void *stats_map_behind(size_t offset, size_t len);
 
 /* A free socket slot; the last one is shared by all that come too late. Never NULL. */
 struct stats_socket *stats_socket_get(void);

@@ -187,7 +187,7 @@ struct nic_ops {
 
 	/*
 	 * The kernel socket @fd with this SO_COOKIE is one that flows are steered for; or (@fd is not looked at) no longer.
-	 * Counted. -ENOSPC: no room; what the kernel would give to it on a port with a NIC_FLOW_SHARED flow stays with the
+	 * Counted. @fd is -1 where it may not be looked at. -ENOSPC: no room; what the kernel would give to it on a port with a NIC_FLOW_SHARED flow stays with the
 	 * kernel. -ENOENT: not known. Any other error: no flow may be steered for it; -EACCES: whoever opened the queues
 	 * does not let this process have its port.
 	 */

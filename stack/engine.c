@@ -12,6 +12,7 @@
 #include "base/sandbox.h"
 #include "base/slab.h"
 #include "base/stats.h"
+#include "stack/capture.h"
 #include "stack/epoll.h"
 #include "stack/lwip_port.h"
 #include "stack/sock.h"
@@ -167,6 +168,7 @@ static unsigned drain(struct engine *e)
 	n = nic_rx_burst(e->queue, frames, NIC_BURST);
 	if (!n)
 		return 0;
+	capture_frames(e->queue, frames, n, CAPTURE_IN);
 	now = clock_ticks();
 	relaxed_set(stack.last_gap, now - relaxed_get(stack.last_burst));
 	relaxed_set(stack.last_burst, now);

@@ -25,6 +25,7 @@
 #include "base/sandbox.h"
 #include "base/slab.h"
 #include "base/stats.h"
+#include "stack/capture.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/groups.h"
@@ -219,6 +220,7 @@ static void show(int fd, struct file *f)
 static void reopen_stats(void)
 {
 	stats_reopen();
+	capture_forked();
 	fdtable_each(show);
 }
 

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
+#include "base/sandbox.h"
 #include "base/slab.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
@@ -82,10 +84,19 @@ static void explain(const struct nic *nic, int err, char why[NIC_WHY_LEN])
 	if (err == -EACCES)
 		snprintf(why, NIC_WHY_LEN, "%s: the policy of kbacceld does not give this user the port: add a line for it, or run "
 			 "with privileges", nic->ifname);
+	else if (err == -EPERM)
+		snprintf(why, NIC_WHY_LEN, "%s: the program's seccomp filter does not let the library show the socket to kbacceld: "
+			 "allow getsockopt() and getsockname(), or bind before", nic->ifname);
 	else
 		snprintf(why, NIC_WHY_LEN,
 			 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS", nic->ifname,
 			 strerrordesc_np(-err));
+}
+
+/* -1: to look at it, as whoever opened the queues for us has to, takes calls that the program's filter forbids. */
+static int shown_fd(int fd)
+{
+	return sandbox_forbids(SYS_getsockopt) || sandbox_forbids(SYS_getsockname) ? -1 : fd;
 }
 
 /* Only on a shared port does it matter that there is no room for it. */
@@ -99,7 +110,7 @@ static bool own(const struct flow *f, const struct sock *s, char why[NIC_WHY_LEN
 
 		if (!(f->ifaces & (1u << i)))
 			continue;
-		err = nic->ops->owns(nic, s->fd, s->cookie, true);
+		err = nic->ops->owns(nic, shown_fd(s->fd), s->cookie, true);
 		if (err && (err != -ENOSPC || (f->rule.flags & NIC_FLOW_SHARED))) {
 			explain(nic, err, why);
 			disown(s, added);
@@ -119,7 +130,7 @@ int flow_admit(const struct sock *s, int fd, uint32_t mask, char why[NIC_WHY_LEN
 
 		if (!(mask & (1u << i)))
 			continue;
-		err = nic->ops->owns(nic, fd, s->cookie, true);
+		err = nic->ops->owns(nic, shown_fd(fd), s->cookie, true);
 		if (err == 0)
 			nic->ops->owns(nic, -1, s->cookie, false);
 		else if (err == -ENOSPC)

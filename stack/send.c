@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "base/real.h"
+#include "stack/capture.h"
 #include "stack/epoll.h"
 #include "stack/lwip_port.h"
 #include "stack/pathmtu.h"
@@ -381,8 +382,10 @@ static __attribute__((noinline)) bool put_segments(struct engine *e, const struc
 	uint8_t *base[MAX_SEGMENTS];
 	unsigned got = nic_tx_alloc(e->queue, base, r->segments), sent = 0;
 
-	if (got == r->segments && build_segments(e, r, base, frames) == got)
+	if (got == r->segments && build_segments(e, r, base, frames) == got) {
+		capture_frames(e->queue, frames, got, CAPTURE_OUT);
 		sent = nic_tx_burst(e->queue, frames, got);
+	}
 	if (sent < got)
 		nic_free(e->queue, base + sent, got - sent);
 	return sent > 0;
@@ -398,9 +401,11 @@ static bool put_frame(struct engine *e, const struct route *r)
 		return put_segments(e, r);
 	if (nic_tx_alloc(e->queue, &base, 1) == 0)
 		return false;
-	if (lwip_port_output(e, &r->d, &r->hop, base, &frame) == 0 &&
-	    nic_tx_burst(e->queue, &frame, 1) == 1)
-		return true;
+	if (lwip_port_output(e, &r->d, &r->hop, base, &frame) == 0) {
+		capture_frames(e->queue, &frame, 1, CAPTURE_OUT);
+		if (nic_tx_burst(e->queue, &frame, 1) == 1)
+			return true;
+	}
 	nic_free(e->queue, &base, 1);
 	return false;
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/slab.h"
 #include "base/stats.h"
+#include "stack/capture.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
 #include "stack/groups.h"
@@ -114,6 +115,7 @@ void stack_tick_slow(uint64_t now)
 	hostnet_refresh();
 	follow_links();
 	groups_check();
+	capture_follow();
 	if (now >= publish_due) {
 		publish_due = now + 10 * STACK_TICK_US * clock_ticks_per_us;
 		publish();

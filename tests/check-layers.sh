@@ -55,6 +55,7 @@ may_include nic/xdp base nic nic/xdp
 may_include stack base nic stack
 may_include preload base stack preload
 may_include tools base nic tools
+may_include tools/capture base tools/capture tools
 may_include daemon base nic nic/xdp daemon
 
 in_dirs base nic nic/xdp preload tools | includes | grep -E '["<](\.\./)*(lwip/|lwipopts|stack/(lwipopts|slots|arch))' |

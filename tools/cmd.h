@@ -14,6 +14,7 @@ enum { STATUS_OK, STATUS_NO, STATUS_USAGE };
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_capture(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
 

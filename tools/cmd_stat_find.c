@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cmd_stat_find.c - finds the pages of counters (base/stats.h): /proc/PID/fd/N that leads to our
- * memfd. A page is copied with pread(), not mapped: it belongs to a foreign process, which may cut
+ * cmd_stat_find.c - takes snapshots of the pages of counters (base/stats.h). A page is copied with pread(), not mapped: it belongs to a foreign process, which may cut
  * it short while it is read, and reading gives its untouched parts no memory.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,15 +14,7 @@
 
 #include "base/clock.h"
 #include "tools/cmd_stat.h"
-
-static bool is_page(int dir, const char *name)
-{
-	static const char want[] = "/memfd:" STATS_MEMFD_NAME " ";
-	char target[sizeof(want)] = "";
-
-	return readlinkat(dir, name, target, sizeof(want) - 1) == (ssize_t)sizeof(want) - 1 &&
-	       strcmp(target, want) == 0;
-}
+#include "tools/pages.h"
 
 /* A forked child has its parent's page until it makes its own: shown once. */
 static bool is_known(const struct stat_samples *samples, const struct stat *st)
@@ -50,8 +39,9 @@ static int keep(struct stat_samples *out, struct stat_sample *sample)
 	return 0;
 }
 
-static int read_page(int fd, pid_t pid, struct stat_samples *out)
+static int read_page(int fd, pid_t pid, void *arg)
 {
+	struct stat_samples *out = arg;
 	struct stat_sample *sample;
 	struct stat st;
 	ssize_t n;
@@ -77,59 +67,11 @@ static int read_page(int fd, pid_t pid, struct stat_samples *out)
 	return -ENOMEM;
 }
 
-static int look_into(pid_t pid, struct stat_samples *out)
-{
-	char path[32];
-	struct dirent *entry;
-	int fd, ret = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	if (!dir) {
-		out->denied += errno == EACCES || errno == EPERM;
-		return 0;
-	}
-	while (ret == 0 && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !is_page(dirfd(dir), entry->d_name))
-			continue;
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
-		if (fd < 0) {
-			out->denied += errno == EACCES || errno == EPERM;
-			continue;
-		}
-		ret = read_page(fd, pid, out);
-		close(fd);
-	}
-	closedir(dir);
-	return ret;
-}
-
-static int look_into_all(struct stat_samples *out)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *entry;
-	int ret = 0;
-
-	if (!dir)
-		return -errno;
-	while (ret == 0 && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			ret = look_into((pid_t)atoi(entry->d_name), out);
-	closedir(dir);
-	return ret;
-}
-
 int stat_find(const pid_t *pids, size_t n, struct stat_samples *out)
 {
-	size_t i;
-	int ret = 0;
-
 	memset(out, 0, sizeof(*out));
 	out->taken_ns = clock_ns();
-	for (i = 0; i < n && ret == 0; i++)
-		ret = look_into(pids[i], out);
-	return n ? ret : look_into_all(out);
+	return pages_each(pids, n, O_RDONLY, read_page, out, &out->denied);
 }
 
 void stat_free(struct stat_samples *samples)

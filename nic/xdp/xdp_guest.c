@@ -135,7 +135,7 @@ static int may_have(const struct xdp_grant *g, int fd, uint64_t cookie)
 
 static int show(struct xdp_grant *g, int fd, uint64_t cookie)
 {
-	int err = may_have(g, fd, cookie);
+	int err = fd < 0 ? -EPERM : may_have(g, fd, cookie);
 	struct known *k;
 
 	if (err < 0)
