@@ -126,11 +126,32 @@ static void rest(struct sock *s)
 	stack_drain();
 }
 
-static void rest_each(int fd, struct file *f)
+/* Those that rest() may concern: of the many that a process may have these are few. */
+static LIST_HEAD(, sock) shared_active = LIST_HEAD_INITIALIZER(shared_active);
+
+void family_steered(struct sock *s)
 {
-	(void)fd;
-	if (f->kind == FILE_SOCK)
-		rest((struct sock *)f);
+	if (!s->shared || s->listed)
+		return;
+	LIST_INSERT_HEAD(&shared_active, s, of_shared);
+	s->listed = true;
+}
+
+void family_unsteered(struct sock *s)
+{
+	if (s->listed)
+		LIST_REMOVE(s, of_shared);
+	s->listed = false;
+}
+
+static void rest_all(void)
+{
+	struct sock *s, *next;
+
+	for (s = LIST_FIRST(&shared_active); s; s = next) {
+		next = LIST_NEXT(s, of_shared);
+		rest(s);
+	}
 }
 
 static void calm_down(void)
@@ -152,7 +173,7 @@ void family_waited_slow(void)
 {
 	if (!lock_try(&stack.lock))
 		return;
-	fdtable_each(rest_each);
+	rest_all();
 	calm_down();
 	lock_release(&stack.lock);
 }
@@ -162,7 +183,7 @@ static void find_others(void)
 	relaxed_set(changes_seen, __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE));
 	relaxed_set(family_sharing, caution || others_receive());
 	if (!relaxed_get(family_asleep))
-		fdtable_each(rest_each);
+		rest_all();
 }
 
 /* Others have come that receive on the same sockets, or one could not share with us. */
@@ -414,9 +435,14 @@ static void not_served(int fd, struct file *f)
 
 static void mark_shared(int fd, struct file *f)
 {
+	struct sock *s = (struct sock *)f;
+
 	(void)fd;
-	if (f->kind == FILE_SOCK)
-		relaxed_set(((struct sock *)f)->shared, true);
+	if (f->kind != FILE_SOCK)
+		return;
+	relaxed_set(s->shared, true);
+	if (s->state == SOCK_ACTIVE)
+		family_steered(s);
 }
 
 /* Who will receive on it now, this process or its child? Until one of them does, the kernel keeps its datagrams. */
@@ -477,6 +503,7 @@ static void back_to_prepared(int fd, struct file *f)
 	(void)fd;
 	if (f->kind != FILE_SOCK || (s->state != SOCK_PREPARED && s->state != SOCK_ACTIVE))
 		return;
+	family_unsteered(s);
 	s->state = SOCK_PREPARED;
 	stack.prepared++;
 }

@@ -70,6 +70,7 @@ static void unsteer(struct sock *s)
 {
 	sock_unsteer_address(s);
 	groups_unsteer(s);
+	family_unsteered(s);
 	if (s->state == SOCK_ACTIVE) {
 		relaxed_add(stack.steered, -1u);
 		relaxed_add(stack.stamp_wanted, -(unsigned)wants_stamps(s));
@@ -397,6 +398,7 @@ void sock_activate_slow(struct sock *s)
 		relaxed_add(stack.stamp_wanted, wants_stamps(s));
 		relaxed_set(s->served, true);
 		set_state(s, SOCK_ACTIVE);
+		family_steered(s);
 		if (family_sharing) {
 			stack_renew_lease(clock_ns() + STACK_LEASE_NS);
 		} else {

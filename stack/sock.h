@@ -144,6 +144,8 @@ struct sock {
 
 	struct sock *hash_next;      /* demux.c: same bucket */
 	LIST_HEAD(, epoll_item) items;
+	LIST_ENTRY(sock) of_shared;  /* family.c: shared and active; under stack.lock */
+	bool listed;                 /* ... is in that list */
 	uint32_t ifaces;             /* bit mask of stack.iface[] that serve it */
 	struct flow *flow;           /* its steering rule, when active */
 	struct stats_socket *stats;  /* NULL until it turns out to be chosen (sock_stats()); its slot until it is gone */

@@ -194,6 +194,10 @@ void stack_confined(const struct log_line *message);
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);
 
+/* The steering of @s has been switched on; it goes off. stack.lock held. */
+void family_steered(struct sock *s);
+void family_unsteered(struct sock *s);
+
 /* Others receive on sockets of ours, too; changed under stack.lock. */
 extern bool family_sharing;
 

@@ -43,14 +43,20 @@ print('serving', *pids, flush=True)
 os.wait()
 EOF
 
-seats() { (($(run_in "$NS_A" ss -xaH | grep -c '@kbaccel-.*-seat') >= $1)); }
+# Each opens its queues.
+all_accelerated()
+{
+	local pid
+	for pid in $(sed -n 's/^serving//p' "$KB_TMP/workers.log"); do accelerated "$pid" || return 1; done
+}
+
 workers_case() # NAME COUNT HOW [nobody]
 {
 	local name=$1 count=$2 in answer fewest
 	shift
 	spawn "$NS_A" workers preload 5300 python3 "$KB_TMP/workers.py" "$@"
 	wait_until 5 grep -q '^serving' "$KB_TMP/workers.log"
-	wait_until 10 seats "$count" || not_ok "$name: each opens its queues"
+	wait_until 10 all_accelerated || not_ok "$name: each has its queues"
 	client -n 10 -t 500 "$A4" 5300 >/dev/null
 	in=$(kernel_udp "$NS_A" InDatagrams)
 	answer=$(client -n 1500 -g 200 -P 64 "$A4" 5300)
@@ -72,7 +78,7 @@ workers_case 'twelve workers' 12 block
 # One is busy: the others get what comes meanwhile, of its own peers, too.
 spawn "$NS_A" workers preload 5300 python3 "$KB_TMP/workers.py" 2 block
 wait_until 5 grep -q '^serving' "$KB_TMP/workers.log"
-sleep 0.7
+wait_until 10 all_accelerated || not_ok 'two workers: each has its queues'
 client -n 20 "$A4" 5300 >/dev/null
 run_in "$NS_B" python3 - "$A4" >"$KB_TMP/out" <<'EOF'
 import socket, sys, time
