@@ -508,7 +508,7 @@ static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, 
 
 	for (;;) {
 		epoll_activate(ep);
-		stack_tick();
+		wait_tick();
 		target.kernel_only = !epoll_is_fast(ep);
 		target.mixed = relaxed_get(ep->others) || relaxed_get(ep->writers) ||
 			       relaxed_get(ep->children);

@@ -182,7 +182,8 @@ static void find_others(void)
 {
 	relaxed_set(changes_seen, __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE));
 	relaxed_set(family_sharing, caution || others_receive());
-	if (!relaxed_get(family_asleep))
+	/* Who is about to wait does so at the end. */
+	if (!relaxed_get(family_asleep) && !wait_attending)
 		rest_all();
 }
 

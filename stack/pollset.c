@@ -245,7 +245,7 @@ static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 	int r, ready;
 
 	for (;;) {
-		stack_tick();
+		wait_tick();
 		stack_poll();
 		if (deadline == 0 || any_ready(p)) {
 			r = poll_once(p, mask);

@@ -342,8 +342,8 @@ static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags
 {
 	ssize_t r;
 
-	activate_receiver(s, fd, flags);
 	stack_tick();
+	activate_receiver(s, fd, flags);
 	r = receive(s, fd, msg, flags);
 	if (__builtin_expect(relaxed_get(s->state) == SOCK_PREPARED, 0))
 		relaxed_set(s->empty_receives, r == -EAGAIN ? relaxed_get(s->empty_receives) + 1 : 0);
@@ -544,8 +544,8 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 	if (timeout)
 		deadline = wait_deadline((uint64_t)timeout->tv_sec * NSEC_PER_SEC +
 					 (uint64_t)timeout->tv_nsec);
-	activate_receiver(s, fd, flags);
 	stack_tick();
+	activate_receiver(s, fd, flags);
 	r = receive_many(s, fd, vec, n, flags, deadline);
 	family_received(s);
 	if (timeout && r > 0) { /* the time that was left, as the kernel writes it back */

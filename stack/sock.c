@@ -27,6 +27,7 @@
 #include "stack/adopt.h"
 #include "stack/sockname.h"
 #include "stack/stack.h"
+#include "stack/wait.h"
 
 static struct slab slab = SLAB_SHOWN(struct sock, free_link, 0, sizeof(struct file));
 
@@ -407,7 +408,7 @@ void sock_activate_slow(struct sock *s)
 		}
 	}
 	lock_release(&stack.lock);
-	stack_tick();
+	wait_tick();
 }
 
 /* The kernel changed its addresses: the same on our side. */

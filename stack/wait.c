@@ -324,7 +324,7 @@ static bool kernel_event(const struct pollfd *fds, unsigned n)
  * handler that waits itself ends it early, but then the wait that it interrupted is over, too.
  */
 static __thread bool counted __attribute__((tls_model("initial-exec")));
-static __thread bool between_sleeps __attribute__((tls_model("initial-exec")));
+__thread bool wait_attending __attribute__((tls_model("initial-exec")));
 
 static void count_asleep(void)
 {
@@ -342,7 +342,7 @@ static void count_awake(void)
 
 void wait_is_over(void)
 {
-	if (!between_sleeps)
+	if (!wait_attending)
 		count_awake();
 }
 
@@ -525,9 +525,7 @@ static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned 
 	int r;
 
 	for (;;) {
-		between_sleeps = true;
-		stack_tick();
-		between_sleeps = false;
+		wait_tick();
 		now = clock_ns();
 		r = sleep_once(t, fds, n, slice(now, deadline), mask);
 		if (r != WAIT_TIMEOUT)
@@ -592,5 +590,5 @@ void wait_forked(void)
 	/* The eventfds are shared with the parent: a wake-up meant for one must not reach the other. */
 	sleeper_slab.free = NULL;
 	spare = mine = NULL;
-	counted = between_sleeps = false;
+	counted = wait_attending = false;
 }

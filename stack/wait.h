@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "stack/stack.h"
+
 #define WAIT_FOREVER UINT64_MAX
 #define WAIT_EXTRA 260          /* descriptors that wait_sleep() adds: engines and one eventfd */
 #define WAIT_KERNEL_US 50       /* at the latest after so long the kernel's side is looked at */
@@ -53,6 +55,17 @@ int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64
 void wait_wake_sock(const struct sock *s);
 /* ... for @set. */
 void wait_wake_set(const struct epoll_set *set);
+
+/* This thread is about to wait, or in between two sleeps of a wait: what comes is for it, too. */
+extern __thread bool wait_attending __attribute__((tls_model("initial-exec")));
+
+/* The clockwork, turned on the way into a wait, or within one. */
+static inline void wait_tick(void)
+{
+	wait_attending = true;
+	stack_tick();
+	wait_attending = false;
+}
 
 /* By the clockwork: this thread is not in a wait, unless it is the wait that turns it. */
 void wait_is_over(void);
