@@ -37,7 +37,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 6             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 7             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -195,6 +195,12 @@ struct nic_ops {
 
 	/* Takes all flows and sockets off, of whomever: a process that takes queues over does not know what is in the table. */
 	void (*steer_none)(struct nic *nic);
+
+	/*
+	 * In a process that takes a queue over from one that is gone, at whatever point it was killed: frames that neither the
+	 * NIC nor the TX ring has are the pool's again, also those that the stack of the dead process had. May be NULL.
+	 */
+	void (*recover)(struct nic_queue *q);
 
 	/* Adds or removes an address that the host owns: flows with an "any" local address match only these. */
 	int (*set_local)(struct nic *nic, const struct ipaddr *addr, bool on);

@@ -62,6 +62,13 @@ void engine_close(struct engine *e)
 	slab_put(&engine_slab, e);
 }
 
+void engine_recover(struct engine *e)
+{
+	e->returned = NULL;
+	if (e->queue->nic->ops->recover)
+		e->queue->nic->ops->recover(e->queue);
+}
+
 static void free_frames(struct engine *e, struct dgram *chain)
 {
 	uint8_t *data[RETURN_BATCH];

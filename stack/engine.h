@@ -45,6 +45,9 @@ struct engine {
 struct engine *engine_open(struct nic_queue *queue, struct iface *iface);
 void engine_close(struct engine *e);
 
+/* The queue was driven by a process that is gone: what that one had of its frames is to be had again. */
+void engine_recover(struct engine *e);
+
 /* Receives one burst if nobody else is at it. Returns the number of frames. */
 unsigned engine_poll(struct engine *e);
 

@@ -297,15 +297,18 @@ static bool sit_apart(bool shared)
 	return true;
 }
 
-/* Whoever drove the queues before us may have died with rules in force. */
-static void clear_rules(void)
+/* Whoever drove the queues before us may have died with rules in force, and with frames. */
+static void clear_up(void)
 {
 	if (__atomic_fetch_add(&family->claims, 1, __ATOMIC_RELAXED) == 0)
 		return;
 	fdtable_each(unruled);
 	flow_forget();
-	for (unsigned i = 0; i < stack.ifaces; i++)
+	for (unsigned i = 0; i < stack.ifaces; i++) {
 		stack.iface[i]->nic->ops->steer_none(stack.iface[i]->nic);
+		for (unsigned k = 0; k < stack.iface[i]->engines; k++)
+			engine_recover(stack.iface[i]->engine[k]);
+	}
 }
 
 bool stack_claim(bool shared)
@@ -327,7 +330,7 @@ bool stack_claim(bool shared)
 		keep_off();
 		return !seat_refused && sit_apart(shared);
 	}
-	clear_rules();
+	clear_up();
 	take_over();
 	return true;
 }

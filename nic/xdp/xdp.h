@@ -175,6 +175,19 @@ void xdp_queue_start(struct xdp_queue *x);
 int xdp_queue_join(struct xdp_queue *x, int fd, uint32_t tx_size, const struct nic_params *params);
 void xdp_queue_unjoin(struct xdp_queue *x);
 
+/* For ops->recover(): the pool's memory is a mark for each frame first, then all that are not marked go into the pool. */
+void xdp_pool_forget(struct xdp_queue *x);
+void xdp_pool_rebuild(struct xdp_queue *x);
+
+static inline void xdp_pool_mark(struct xdp_queue *x, uint64_t offset)
+{
+	if (offset / x->q.frame_size < x->frames)
+		x->pool[offset / x->q.frame_size] = 1;
+}
+
+void xdp_recover(struct nic_queue *q);
+void xdp_ring_recover(struct nic_queue *q);
+
 /* Data path, xdp_rings.c; see struct nic_ops. */
 void xdp_refill(struct xdp_queue *x);
 unsigned xdp_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);

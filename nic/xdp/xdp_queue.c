@@ -230,6 +230,76 @@ int xdp_queue_open(struct xdp_nic *nic, unsigned index, bool zero_copy, struct n
 	return 0;
 }
 
+void xdp_pool_forget(struct xdp_queue *x)
+{
+	memset(x->pool, 0, x->frames * sizeof(x->pool[0]));
+}
+
+void xdp_pool_rebuild(struct xdp_queue *x)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < x->frames; i++) {
+		if (x->pool[i])
+			continue;
+		x->pool[n++] = i * x->q.frame_size;
+		poison(x->umem + (size_t)i * x->q.frame_size, x->q.frame_size);
+	}
+	x->pool_count = n;
+}
+
+/* The last @n entries that were written to a ring. */
+static void mark_fill(struct xdp_queue *x, uint32_t n)
+{
+	uint32_t end = *x->fill.producer;
+
+	for (uint32_t i = end - n; i != end; i++)
+		xdp_pool_mark(x, ((const uint64_t *)x->fill.ring)[i & x->fill.mask]);
+}
+
+static void mark_tx(struct xdp_queue *x, uint32_t n)
+{
+	uint32_t end = *x->tx.producer;
+
+	for (uint32_t i = end - n; i != end; i++)
+		xdp_pool_mark(x, ((const struct xdp_desc *)x->tx.ring)[i & x->tx.mask].addr);
+}
+
+/* What was read of a ring, or written to it, and not released or submitted, was not. */
+static void resume(struct xdp_queue *x)
+{
+	x->rx.cached_cons = *x->rx.consumer;
+	x->rx.cached_prod = __atomic_load_n(x->rx.producer, __ATOMIC_ACQUIRE);
+	x->comp.cached_cons = *x->comp.consumer;
+	x->comp.cached_prod = __atomic_load_n(x->comp.producer, __ATOMIC_ACQUIRE);
+	x->fill.cached_prod = *x->fill.producer;
+	x->fill.cached_cons = __atomic_load_n(x->fill.consumer, __ATOMIC_ACQUIRE) + x->fill.size;
+	if (!x->tx_size)
+		return;
+	x->tx.cached_prod = *x->tx.producer;
+	x->tx.cached_cons = __atomic_load_n(x->tx.consumer, __ATOMIC_ACQUIRE) + x->tx.size;
+}
+
+/*
+ * The rings say what the NIC has: in copy mode it takes frames in the order in which they were given to it, and gives each of them back
+ * once, so it has the last ones. Counts of ours may be in the middle of a change. Zero-copy drivers pass frames to the
+ * kernel's stack and use them again in another order: what the dead process had stays lost there.
+ */
+void xdp_recover(struct nic_queue *q)
+{
+	struct xdp_queue *x = xdp_queue_of(q);
+
+	resume(x);
+	x->nic_has = x->fill.cached_prod - x->rx.cached_cons;
+	x->tx_out = x->tx_size ? x->tx.cached_prod - x->comp.cached_cons : 0;
+	if (x->zero_copy || x->nic_has > x->fill.size || x->tx_out > x->tx_size)
+		return;
+	xdp_pool_forget(x);
+	mark_fill(x, x->nic_has);
+	mark_tx(x, x->tx_out);
+	xdp_pool_rebuild(x);
+}
+
 void xdp_queue_close(struct xdp_queue *x)
 {
 	xdp_queue_unjoin(x);

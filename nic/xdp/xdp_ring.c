@@ -287,3 +287,15 @@ int xdp_ring_tx_kick(struct nic_queue *q)
 	r->pending -= sent;
 	return r->pending ? -EAGAIN : 0;
 }
+
+void xdp_ring_recover(struct nic_queue *q)
+{
+	struct ring_queue *r = ring_of(q);
+
+	if (r->pending > TX_PENDING)
+		r->pending = 0;
+	xdp_pool_forget(&r->x);
+	for (uint32_t i = 0; i < r->pending; i++)
+		xdp_pool_mark(&r->x, (uint64_t)(r->frames[i].data - r->x.umem));
+	xdp_pool_rebuild(&r->x);
+}

@@ -10,7 +10,7 @@
  *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
  *     -x PORT   one more socket, which is looked at once and never read
  *     -W COUNT  as many sockets, and a process for each; all of them have all open. The number of the process ends the lines
- *   STEP: daemon fork workers=N nobody chroot=DIR seccomp strict narrow probe transparent alarm alarm-restart closefrom
+ *   STEP: daemon fork workers=N respawn nobody chroot=DIR seccomp strict narrow probe transparent alarm alarm-restart closefrom
  *     closeall pause=MS
  *
  * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
@@ -92,6 +92,15 @@ static void step_workers(int count)
 		if (pid == 0)
 			return;
 	}
+}
+
+/* A child serves; when it dies, the next one. */
+static void step_respawn(void)
+{
+	pid_t pid;
+
+	while ((pid = fork()) > 0)
+		waitpid(pid, NULL, 0);
 }
 
 static void step_nobody(void)
@@ -229,6 +238,8 @@ static void step(const char *name)
 		step_daemon(1);
 	else if (strncmp(name, "workers=", 8) == 0)
 		step_workers(atoi(name + 8));
+	else if (strcmp(name, "respawn") == 0)
+		step_respawn();
 	else if (strcmp(name, "nobody") == 0)
 		step_nobody();
 	else if (strncmp(name, "chroot=", 7) == 0 && (chroot(name + 7) < 0 || chdir("/") < 0))
