@@ -128,5 +128,7 @@ for i in "${!pids[@]}"; do
 	note "${names[i]} ($pid): $now; memory $more KiB more; $("$tool" stat "$pid" | grep -cE ': accelerated') accelerated"
 done
 equal 'processes that leaked descriptors or frames' 0 $leaks
+kill -KILL "${pids[@]}" 2>/dev/null
+check 'no XDP program stays' wait_until 2 eval '! ip -n "$NS_A" -d link show dev veth0 | grep -q xdp'
 check "no process has grown by more than $RSS_BOUND KiB ($grown)" test "$grown" -le $RSS_BOUND
 finish
