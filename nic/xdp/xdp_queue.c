@@ -25,12 +25,16 @@
 
 #define TX_BUDGET 256
 
+/* In huge pages where the system has them for shared memory that asks (shmem_enabled: advise): fewer TLB misses. */
 static void *map_memory(size_t len, int memory)
 {
 	int flags = MAP_SHARED | (memory < 0 ? MAP_ANONYMOUS : 0);
 	void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, memory, 0);
 
-	return mem == MAP_FAILED ? NULL : mem;
+	if (mem == MAP_FAILED)
+		return NULL;
+	madvise(mem, len, MADV_HUGEPAGE);
+	return mem;
 }
 
 /* Memory that another process will map, too; it can not make it shorter. */
