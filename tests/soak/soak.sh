@@ -84,7 +84,8 @@ disturb()
 		i=$((i + 1))
 		ip -n "$NS_A" addr add "10.78.0.$((i % 250 + 1))/24" dev other0
 		ip -n "$NS_A" addr add "fd78::$i/64" dev other0 nodad
-		run_in "$NS_A" env "LD_PRELOAD=$PRELOAD" "KBACCEL_PORTS=$PORTS" "$soak" serve mmsg 5390 &
+		# Not by run_in: $! would be a shell, and the server outlive it.
+		ip netns exec "$NS_A" env "LD_PRELOAD=$PRELOAD" "KBACCEL_PORTS=$PORTS" "$soak" serve mmsg 5390 &
 		pid=$!
 		run_in "$NS_B" "$soak" junk "$A4" $((5300 + i % 4)) 1
 		run_in "$NS_B" "$soak" load "$A4" 5390 - 1 500
