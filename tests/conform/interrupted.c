@@ -4,74 +4,11 @@
  * and continuing.
  */
 /* expect: fast 20 */
-#include "lib.h"
+#include "waits.h"
 #include <setjmp.h>
 
-static char buf[2048];
-static int fd, ep;
 static sigjmp_buf back;
 static volatile sig_atomic_t hits;
-
-static long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
-static long do_read(void) { return read(fd, buf, sizeof(buf)); }
-static long do_recvmsg(void)
-{
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	return recvmsg(fd, &m, 0);
-}
-static long do_recvmmsg(void)
-{
-	struct iovec iov = { buf, sizeof(buf) };
-	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
-
-	return recvmmsg(fd, &m, 1, 0, NULL);
-}
-static long do_poll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, 600);
-}
-static long do_ppoll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	sigset_t none;
-
-	sigemptyset(&none);
-	return ppoll(&p, 1, &(struct timespec){ 0, 600000000 }, &none);
-}
-static long do_big_poll(void)
-{
-	static struct pollfd p[200];
-
-	for (int i = 0; i < 200; i++)
-		p[i] = (struct pollfd){ .fd = i == 150 ? fd : -1, .events = POLLIN };
-	return poll(p, 200, 600);
-}
-static long do_select(void)
-{
-	fd_set rd;
-
-	FD_ZERO(&rd);
-	FD_SET(fd, &rd);
-	return select(fd + 1, &rd, NULL, NULL, &(struct timeval){ 0, 600000 });
-}
-static long do_epoll(void)
-{
-	struct epoll_event ev;
-
-	return epoll_wait(ep, &ev, 1, 600);
-}
-static long do_epoll_pwait(void)
-{
-	struct epoll_event ev;
-	sigset_t none;
-
-	sigemptyset(&none);
-	return epoll_pwait(ep, &ev, 1, 600, &none);
-}
 
 static const struct {
 	const char *name;
@@ -82,23 +19,6 @@ static const struct {
 	{ "big poll", do_big_poll }, { "select", do_select },   { "epoll_wait", do_epoll },
 	{ "epoll_pwait", do_epoll_pwait },
 };
-
-static void open_all(void)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	struct timeval tv = { 0, 600000 };
-
-	fd = bound("L1", PORT);
-	ep = epoll_create1(0);
-	must("add", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
-	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-}
-
-static void close_all(void)
-{
-	close(fd);
-	close(ep);
-}
 
 static void jump(int sig)
 {
@@ -127,24 +47,12 @@ static void alarm_every(int first_us, int again_us)
 	must("setitimer", setitimer(ITIMER_REAL, &it, NULL));
 }
 
-/* The socket has to work as before. */
-static void still_works(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct epoll_event ev;
-
-	peer("send 0 L1 %d 20 9 1", PORT);
-	say("  then: poll %d,", poll(&p, 1, 2000));
-	say(" epoll %d,", epoll_wait(ep, &ev, 1, 2000));
-	say(" recv %zd,", recv(fd, buf, sizeof(buf), 0));
-	say(" send %zd, %s\n", send_to(fd, "y", 1, 0, "P1", PPORT), peer("drain 0 40"));
-}
-
 static void jumps(const char *what)
 {
 	say("-- a jump out of a handler, %s\n", what);
 	for (volatile size_t i = 0; i < NLEN(calls); i++) {
 		open_all();
+		limit_receives(wait_ms);
 		install(SIGALRM, jump, 0);
 		for (volatile int k = 0; k < 3; k++) {
 			if (!sigsetjmp(back, 1)) {
@@ -174,12 +82,10 @@ static void busy_handler(int sig)
 
 static void storm(int flags, const char *what)
 {
-	struct timeval none = { 0, 0 };
 	int n = 0, other = 0;
 
 	say("-- a storm of signals, %s\n", what);
 	open_all();
-	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
 	install(SIGALRM, busy_handler, flags);
 	peer("send 0 L1 %d 20 0 100", PORT);
 	peer_later(50, "send 0 L1 %d 20 100 100", PORT);
@@ -203,8 +109,6 @@ static void storm(int flags, const char *what)
 /* Stopped and continued by a child while it waits: these calls go on. */
 static void stops(void)
 {
-	struct timeval none = { 0, 0 };
-
 	say("-- stopped and continued\n");
 	for (size_t i = 0; i < NLEN(calls); i++) {
 		pid_t child, me = getpid();
@@ -214,7 +118,6 @@ static void stops(void)
 		if (strstr(calls[i].name, "epoll"))
 			continue; /* documented: EINTR in the kernel only */
 		open_all();
-		must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
 		child = fork();
 		if (!child) {
 			pause_ms(50);
@@ -253,6 +156,7 @@ int main(void)
 	int other;
 
 	cf_start();
+	wait_ms = 600;
 	jumps("one thread");
 	storm(0, "no SA_RESTART");
 	storm(SA_RESTART, "SA_RESTART");

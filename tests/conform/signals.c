@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* signals.c - signals against blocked calls: EINTR, SA_RESTART, masks of ppoll/pselect/epoll_pwait, sending from a handler. */
 /* expect: fast 4 */
-#include "lib.h"
+#include "waits.h"
 
-static char buf[2048];
-static int fd, ep;
 static volatile sig_atomic_t hits;
 
 static void handler(int sig)
@@ -26,48 +24,6 @@ static void alarm_in(int ms)
 	struct itimerval it = { .it_value = { 0, ms * 1000 } };
 
 	must("setitimer", setitimer(ITIMER_REAL, &it, NULL));
-}
-
-static long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
-static long do_read(void) { return read(fd, buf, sizeof(buf)); }
-static long do_recvmsg(void)
-{
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	return recvmsg(fd, &m, 0);
-}
-static long do_recvmmsg(void)
-{
-	struct iovec iov = { buf, sizeof(buf) };
-	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
-	return recvmmsg(fd, &m, 1, 0, NULL);
-}
-static long do_poll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	return poll(&p, 1, 400);
-}
-static long do_ppoll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	return ppoll(&p, 1, &(struct timespec){ 0, 400000000 }, NULL);
-}
-static long do_select(void)
-{
-	fd_set rd;
-	FD_ZERO(&rd);
-	FD_SET(fd, &rd);
-	return select(fd + 1, &rd, NULL, NULL, &(struct timeval){ 0, 400000 });
-}
-static long do_epoll(void)
-{
-	struct epoll_event ev;
-	return epoll_wait(ep, &ev, 1, 400);
-}
-static long do_epoll_pwait(void)
-{
-	struct epoll_event ev;
-	return epoll_pwait(ep, &ev, 1, 400, NULL);
 }
 
 static const struct {
@@ -109,18 +65,17 @@ static void sweep(const char *what, int flags)
 
 static void with_timeout(void)
 {
-	struct timeval tv = { 0, 300000 }, none = { 0, 0 };
 	double t;
 
 	say("-- SO_RCVTIMEO and SA_RESTART\n");
-	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	limit_receives(300);
 	install(SA_RESTART);
 	t = now_ms();
 	alarm_in(80);
 	res("recv", do_recv());
 	took("recv", t, 70, 290);
 	say("handled %d\n", (int)hits);
-	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
+	limit_receives(0);
 }
 
 static void masks(void)
@@ -233,12 +188,8 @@ static void other_thread(void)
 
 int main(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
-
 	cf_start();
-	fd = bound("L1", PORT);
-	ep = epoll_create1(0);
-	must("add", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	open_all();
 	sweep("no SA_RESTART", 0);
 	sweep("SA_RESTART", SA_RESTART);
 	with_timeout();

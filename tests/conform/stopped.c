@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* stopped.c - SIGSTOP and SIGCONT while a call waits: which calls say EINTR although no handler runs (signal(7)). */
 /* expect: fast 3 */
-#include "lib.h"
+#include "waits.h"
 
-static char buf[2048];
-static int fd, ep, order[2];
+static int order[2];
 static pid_t helper;
 static volatile sig_atomic_t hits;
 
@@ -26,54 +25,6 @@ static void start_helper(void)
 		kill(parent, SIGCONT);
 	}
 	_exit(0);
-}
-
-static void limit(int ms)
-{
-	struct timeval tv = { 0, ms * 1000 };
-
-	must("RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-}
-
-static long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
-static long do_read(void) { return read(fd, buf, sizeof(buf)); }
-static long do_recvmmsg(void)
-{
-	struct iovec iov = { buf, sizeof(buf) };
-	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
-	return recvmmsg(fd, &m, 1, 0, NULL);
-}
-static long do_poll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	return poll(&p, 1, 400);
-}
-static long do_ppoll(void)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	return ppoll(&p, 1, &(struct timespec){ 0, 400000000 }, NULL);
-}
-static long do_select(void)
-{
-	fd_set rd;
-	FD_ZERO(&rd);
-	FD_SET(fd, &rd);
-	return select(fd + 1, &rd, NULL, NULL, &(struct timeval){ 0, 400000 });
-}
-static long do_epoll(void)
-{
-	struct epoll_event ev;
-	return epoll_wait(ep, &ev, 1, 400);
-}
-static long do_epoll_forever(void)
-{
-	struct epoll_event ev;
-	return epoll_wait(ep, &ev, 1, -1);
-}
-static long do_epoll_pwait2(void)
-{
-	struct epoll_event ev;
-	return epoll_pwait2(ep, &ev, 1, &(struct timespec){ 0, 400000000 }, NULL);
 }
 
 static const struct {
@@ -100,7 +51,7 @@ static void sweep(const char *what)
 {
 	say("-- %s\n", what);
 	for (size_t i = 0; i < NLEN(cases); i++) {
-		limit(cases[i].limit);
+		limit_receives(cases[i].limit);
 		hits = 0;
 		if (cases[i].sends)
 			peer_later(400, "send 0 L1 %d 20 5 1", PORT);
@@ -135,15 +86,12 @@ static void *threaded(void *arg)
 
 int main(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	pthread_t thread;
 
 	cf_start();
 	start_helper();
 	close(order[0]);
-	fd = bound("L1", PORT);
-	ep = epoll_create1(0);
-	must("epoll_ctl", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	open_all();
 	sweep("no handler");
 	install(SA_RESTART);
 	sweep("a handler for SIGCONT, SA_RESTART");
