@@ -63,6 +63,8 @@ int stack_init(char why[NIC_WHY_LEN])
 	return 0;
 }
 
+static uint64_t lease_end; /* clock_ns(); 0: it was taken off, and whoever did that cares for what follows */
+
 void stack_renew_lease(uint64_t until)
 {
 	unsigned ifaces = __atomic_load_n(&stack.ifaces, __ATOMIC_ACQUIRE);
@@ -70,6 +72,31 @@ void stack_renew_lease(uint64_t until)
 	for (unsigned i = 0; i < ifaces; i++)
 		if (!relaxed_get(stack.iface[i]->dead) && !relaxed_get(stack.iface[i]->paused))
 			stack.iface[i]->nic->ops->set_lease(stack.iface[i]->nic, until);
+	relaxed_set(lease_end, until);
+}
+
+static void settle(int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+
+	(void)fd;
+	if (f->kind == FILE_SOCK && s->state == SOCK_ACTIVE)
+		queue_settle(s);
+}
+
+/*
+ * The program was busy, or stopped, for longer than the lease: what the kernel has received since is older than what will be
+ * steered from now on, and is read first.
+ */
+static void renew(void)
+{
+	uint64_t now = clock_ns(), end = relaxed_get(lease_end);
+
+	if (__builtin_expect(end && now >= end, 0) && lock_try(&stack.lock)) {
+		fdtable_each(settle);
+		lock_release(&stack.lock);
+	}
+	stack_renew_lease(now + STACK_LEASE_NS);
 }
 
 /*
@@ -108,7 +135,7 @@ void stack_tick_slow(uint64_t now)
 	family_listen();
 	/* The lease first, and without a lock: it is what keeps the traffic coming (R6). */
 	if (relaxed_get(stack.steered))
-		stack_renew_lease(clock_ns() + STACK_LEASE_NS);
+		renew();
 	if (!lock_try(&stack.lock))
 		return;
 	sock_reap();

@@ -524,10 +524,12 @@ static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned 
 	uint64_t now;
 	int r;
 
+	wait_tick();
 	for (;;) {
-		wait_tick();
 		now = clock_ns();
 		r = sleep_once(t, fds, n, slice(now, deadline), mask);
+		/* After a sleep that was too long: what our queues have is looked at before what the kernel has. */
+		wait_tick();
 		if (r != WAIT_TIMEOUT)
 			return r;
 		if (deadline != WAIT_FOREVER && clock_ns() >= deadline)
