@@ -17,7 +17,8 @@
 
 #define SKB_OVERHEAD 640     /* what an empty sk_buff and its rounding come to on x86-64 */
 #define SKB_ROUND 128
-#define SETTLE_US 100000     /* for so long at most */
+#define SETTLE_US 1000000    /* for so long at most; a process that is not scheduled for longer loses its lease, and settles again */
+#define SETTLE_MAX 16384     /* and so many: a flood of what only the kernel takes must not keep the rest away */
 #define ASIDE_BYTES 4096     /* the largest frame's packet fits */
 #define ASIDE_RESERVED 2048  /* address space taken at the start */
 #define ASIDE_MAX 32768      /* 128 MiB at the very most, shared by all sockets */
@@ -292,5 +293,15 @@ void queue_settle(struct sock *s)
 {
 	stack_drain();
 	relaxed_set(s->older, relaxed_get(s->count));
+	relaxed_set(s->settle_left, SETTLE_MAX);
 	relaxed_set(s->settle_until, clock_ticks() + SETTLE_US * clock_ticks_per_us);
+}
+
+void queue_settle_read(struct sock *s)
+{
+	uint32_t left = relaxed_get(s->settle_left);
+
+	relaxed_set(s->settle_left, left - 1);
+	if (left <= 1)
+		relaxed_set(s->settle_until, 0);
 }

@@ -80,6 +80,8 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 		relaxed_set(s->settle_until, 0);
 	if (r < 0)
 		return r;
+	if (__builtin_expect(relaxed_get(s->settle_until) != 0, 0))
+		queue_settle_read(s);
 	relaxed_set(s->last_stamp, 0);
 	count_shadow(s, r);
 	return r;

@@ -122,8 +122,9 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t settle_until;       /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
-	bool claimed;                /* the queue may have datagrams of before a fork (dgram.claim) */
+	uint32_t settle_left;        /* ... or so many of it */
 	uint32_t older;              /* ... but than that many of our queue */
+	bool claimed;                /* the queue may have datagrams of before a fork (dgram.claim) */
 	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
 	uint64_t timeout_ns;         /* SO_RCVTIMEO; 0: for ever */
 	uint64_t last_stamp;         /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
@@ -274,6 +275,9 @@ void queue_inherit(struct sock *s);
 void queue_forget_read(struct sock *s);
 /* Steering is about to be switched on: what the shadow has by then is read before what comes by the queues afterwards. */
 void queue_settle(struct sock *s);
+
+/* A datagram of the shadow was read meanwhile. */
+void queue_settle_read(struct sock *s);
 
 /* recv.c: the receive calls on an accelerated socket. All return bytes or -errno. */
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
