@@ -17,11 +17,14 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fds.h"
+#include "base/log.h"
+#include "base/sandbox.h"
 
 #ifndef KBACCEL_LIBDIR
 #define KBACCEL_LIBDIR "/usr/local/lib/kbaccel"
@@ -31,12 +34,15 @@ struct backend {
 	const char *name;
 	const char *file;
 	const char *packages;	      /* what the plugin needs, as Debian calls it */
+	const char *device_class;     /* without this directory no device of its kind is there; NULL: any will do */
+	bool confinable;	      /* keeps to what the program's seccomp filter allows */
 	const struct nic_ops *plugin; /* NULL until loaded */
 };
 
 static struct backend backends[] = {
-	{ .name = "verbs", .file = "kbaccel-verbs.so", .packages = "libibverbs1" },
-	{ .name = "xdp", .file = "kbaccel-xdp.so", .packages = "libelf1 zlib1g" },
+	{ .name = "verbs", .file = "kbaccel-verbs.so", .packages = "libibverbs1",
+	  .device_class = "/sys/class/infiniband_verbs" },
+	{ .name = "xdp", .file = "kbaccel-xdp.so", .packages = "libelf1 zlib1g", .confinable = true },
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -75,6 +81,14 @@ void nic_close(struct nic *nic)
 	bool was = inside(true);
 
 	nic->ops->close(nic);
+	inside(was);
+}
+
+void nic_forked(struct nic *nic)
+{
+	bool was = inside(true);
+
+	nic->ops->forked(nic);
 	inside(was);
 }
 
@@ -197,9 +211,24 @@ static int load_once(struct backend *b, struct nic_params *params)
 
 static int open_with(struct backend *b, struct nic_params *params, struct nic **out)
 {
-	int err = load_once(b, params);
+	int err;
 
+	if (relaxed_get(sandbox.entered) && !b->confinable)
+		return fail(params, -EPERM,
+			    "the program has entered seccomp, and what backend \"%s\" takes to open an "
+			    "interface may be forbidden: bind before that",
+			    b->name);
+	err = load_once(b, params);
 	return err < 0 ? err : guarded_open(b, params, out);
+}
+
+/* Is it worth to load the plugin, which takes time, on this host? */
+static bool is_possible(const struct backend *b, struct nic_params *params)
+{
+	if (!b->device_class || access(b->device_class, F_OK) == 0)
+		return true;
+	fail(params, -ENODEV, "no %s here, so no backend \"%s\"", b->device_class, b->name);
+	return false;
 }
 
 int nic_open(const char *backend, struct nic_params *params, struct nic **out)
@@ -212,9 +241,12 @@ int nic_open(const char *backend, struct nic_params *params, struct nic **out)
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
 		if (!any && strcmp(backend, backends[i].name) != 0)
 			continue;
-		err = open_with(&backends[i], params, out);
+		if (!any || is_possible(&backends[i], params))
+			err = open_with(&backends[i], params, out);
 		if (err == 0 || !any)
 			return err;
+		if (params->log && i + 1 < sizeof(backends) / sizeof(backends[0]))
+			params->log(LOG_LEVEL_INFO, params->why);
 	}
 	return err;
 }

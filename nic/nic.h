@@ -52,6 +52,17 @@
  */
 #define NIC_F_JOINED 0x4u
 
+/* The child of a fork can not drive the queues, nor keep them when its parent ends: see forked(). */
+#define NIC_F_NO_INHERIT 0x8u
+
+/*
+ * Steering is rules in hardware. To change them takes system calls, and to add one CAP_NET_RAW; no two processes can have the
+ * same one; there is nobody to ask whose a datagram is: steer() refuses NIC_FLOW_SHARED. There is no lease that runs out:
+ * set_lease() takes the rules off and puts them back, and while a process is stopped its rules hold. What is in force when the
+ * interface is sealed stays so.
+ */
+#define NIC_F_HARD_RULES 0x10u
+
 struct nic_frame {
 	uint8_t *data;   /* first byte of the Ethernet header, inside a frame */
 	uint32_t len;    /* bytes, without FCS */
@@ -117,6 +128,8 @@ struct nic {
 	unsigned queue_count;
 	struct nic_queue *queues[NIC_MAX_QUEUES];
 	bool broken;           /* set by the backend, for good: the queues are dead, open it again */
+	bool sealed;           /* set by the caller: the process may be killed for the system calls that steering takes */
+	const char *steer_why; /* after a steer() that failed: what to do about it; NULL: it does not know better */
 };
 
 /* What open() is to do. */
@@ -128,6 +141,8 @@ struct nic_params {
 	const char *broker;    /* Unix socket of who opens queues for processes without privileges; NULL: nobody */
 	/* Where a backend's library messages go; level is enum log_level. May be NULL. */
 	void (*log)(int level, const char *text);
+	/* Moves a descriptor that the kernel gave out by itself out of the program's way; gives its new number. May be NULL. */
+	int (*keep_fd)(int fd);
 	char why[NIC_WHY_LEN]; /* out, on failure: one line, what is wrong and what to do about it */
 };
 
@@ -150,6 +165,12 @@ struct nic_ops {
 	 * steering go on.
 	 */
 	void (*abandon)(struct nic *nic);
+
+	/*
+	 * With NIC_F_NO_INHERIT, in the child of a fork, at once: gives up whatever would keep the queues alive. From then on only
+	 * the description in struct nic may be read, until abandon().
+	 */
+	void (*forked)(struct nic *nic);
 
 	/* Receives up to @max (<= NIC_BURST) frames, which then are the stack's; refills the NIC from the pool. */
 	unsigned (*rx_burst)(struct nic_queue *q, struct nic_frame *frames, unsigned max);
@@ -181,7 +202,8 @@ struct nic_ops {
 	/*
 	 * Steers @flow to the queues, or stops doing so. The caller keeps count: one call for each distinct flow;
 	 * flows that differ in families or flags only are distinct, each stays until it is taken off itself.
-	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow.
+	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow. With NIC_F_HARD_RULES also
+	 * -EOPNOTSUPP, -EEXIST (another process has it), -EPERM.
 	 */
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
 
@@ -225,6 +247,7 @@ int nic_open(const char *backend, struct nic_params *params, struct nic **out);
 /* As the operations of these names. They close descriptors of ours, which must not be taken for the program's. */
 void nic_close(struct nic *nic);
 void nic_abandon(struct nic *nic);
+void nic_forked(struct nic *nic);
 
 static inline unsigned nic_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max)
 {

@@ -67,10 +67,12 @@ static void seccomp_end(bool entered, const struct entry *was)
 {
 	int saved = errno;
 
-	if (entered)
+	if (entered) {
 		stack_confined(&was->message);
-	else
+	} else {
 		sandbox_set(&was->before);
+		ifaces_seal(sandbox_forbids(SYS_ioctl));
+	}
 	errno = saved;
 }
 

@@ -42,8 +42,9 @@ void stack_confine(const struct sandbox *next, struct log_line *message)
 	wait_confine(next);
 	if (!stack_is_ready())
 		return;
-	if (!relaxed_get(stack.owner))
+	if (!relaxed_get(stack.owner) || relaxed_get(stack.hard_rules))
 		stack_last_chance_slow(true);
+	ifaces_seal(sandbox_forbids_in(next, SYS_ioctl));
 	fdtable_each(read_flags);
 	if (sandbox_forbids_in(next, SYS_eventfd2))
 		epoll_confine();

@@ -30,6 +30,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostnet.h"
+#include "stack/relatives.h"
 #include "stack/sock_internal.h"
 #include "stack/sockdiag.h"
 #include "stack/stack.h"
@@ -64,6 +65,7 @@ unsigned family_asleep;
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
 static bool forked;           /* this process is the child of one that had us */
+static bool queues_lost;      /* ... and what it has inherited can not be driven from here (NIC_F_NO_INHERIT) */
 static bool seat_refused;     /* tried in vain; privileges do not come back */
 
 static void *map_shared(size_t len)
@@ -100,6 +102,9 @@ bool family_claimed(uint32_t claim)
 
 static bool others_receive(void)
 {
+	/* Then a socket is steered only while there are no others (relatives.h). */
+	if (stack.hard_rules)
+		return false;
 	for (unsigned i = 0; i < MAX_RECEIVERS; i++)
 		if (clan->receiver[i] && clan->receiver[i] != fdtable_owner)
 			return true;
@@ -287,6 +292,7 @@ static bool sit_apart(bool shared)
 	fdtable_each(unruled);
 	flow_forget();
 	engines_open = 0;
+	queues_lost = false;
 	own->owner = fdtable_owner;
 	family = own;
 	relaxed_set(stack.owner, true);
@@ -317,6 +323,8 @@ bool stack_claim(bool shared)
 
 	if (stack.owner)
 		return true;
+	if (queues_lost)
+		return !seat_refused && sit_apart(shared);
 	if (stack.borrowed && stack_is_confined())
 		return false; /* what is inherited cannot be taken over (take_over()) */
 	if (owner && owner != me && !is_gone(owner)) {
@@ -368,8 +376,16 @@ static void deregister(void)
 
 void stack_claim_early(void)
 {
-	if (!stack.owner && family->owner && family->owner != fdtable_owner)
+	if (!stack.owner && (queues_lost || (family->owner && family->owner != fdtable_owner)))
 		stack_claim(false);
+}
+
+/* Rules in hardware take a privilege that the process is about to lose. */
+static void steer_early(int fd, struct file *f)
+{
+	(void)fd;
+	if (f->kind == FILE_SOCK)
+		sock_activate((struct sock *)f);
 }
 
 /*
@@ -380,10 +396,15 @@ void stack_last_chance_slow(bool any)
 {
 	bool worker = forked || (any && family->owner && family->owner != fdtable_owner);
 
-	if (!worker || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
+	if ((!worker && !relaxed_get(stack.hard_rules)) || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
 		return;
-	stack_claim(false);
+	if (worker)
+		stack_claim(false);
+	if (stack.hard_rules && forked)
+		relatives_wait();
 	lock_release(&stack.lock);
+	if (relaxed_get(stack.hard_rules))
+		fdtable_each(steer_early);
 }
 
 static bool claim_failed;
@@ -424,6 +445,8 @@ void stack_leave(void)
 
 static void be_cautious(void)
 {
+	if (stack.hard_rules)
+		return;
 	caution = CAUTION;
 	relaxed_set(family_sharing, true);
 }
@@ -470,6 +493,8 @@ void stack_fork_prepare(void)
 {
 	fork_locked = lock_acquire(&stack.lock);
 	if (stack_is_ready() && fork_locked) {
+		if (stack.hard_rules)
+			relatives_prepare();
 		fdtable_each(share);
 		stack_drain();
 		fdtable_each(share_queue);
@@ -497,6 +522,21 @@ static void inherit_queue(int fd, struct file *f)
 	lock_reset(&s->lock);
 	lock_reset(&s->tx_lock);
 	queue_inherit(s);
+}
+
+/* What would keep the parent's queues and rules alive behind it goes at once. */
+static void lose_queues(void)
+{
+	for (unsigned i = 0; i < stack.ifaces; i++) {
+		struct nic *nic = stack.iface[i]->nic;
+
+		if (!(nic->flags & NIC_F_NO_INHERIT))
+			continue;
+		nic_forked(nic);
+		queues_lost = true;
+	}
+	if (queues_lost)
+		stack.engines = engines_open = 0;
 }
 
 /* The parent drives: here the socket has to be activated again, which will fail while the parent lives. */
@@ -538,7 +578,9 @@ void stack_forked(void)
 	fdtable_each(not_served);
 	be_cautious();
 	engines_open = stack.engines ? stack.engines : engines_open;
-	if (family->owner) {
+	lose_queues();
+	relatives_forked();
+	if (family->owner || queues_lost) {
 		stack.engines = 0;
 		stack.steered = stack.prepared = stack.stamp_wanted = 0;
 		fdtable_each(back_to_prepared);

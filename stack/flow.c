@@ -81,7 +81,9 @@ static void disown(const struct sock *s, uint32_t mask)
 
 static void explain(const struct nic *nic, int err, char why[NIC_WHY_LEN])
 {
-	if (err == -EACCES)
+	if (nic->steer_why)
+		snprintf(why, NIC_WHY_LEN, "%s: no steering rule: %s", nic->ifname, nic->steer_why);
+	else if (err == -EACCES)
 		snprintf(why, NIC_WHY_LEN, "%s: the policy of kbacceld does not give this user the port: add a line for it, or run "
 			 "with privileges", nic->ifname);
 	else if (err == -EPERM)

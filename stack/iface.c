@@ -51,6 +51,14 @@ void local_address(const struct ipaddr *addr, bool on)
 	}
 }
 
+void ifaces_seal(bool on)
+{
+	unsigned ifaces = __atomic_load_n(&stack.ifaces, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < ifaces; i++)
+		relaxed_set(stack.iface[i]->nic->sealed, on);
+}
+
 struct iface *stack_iface(int ifindex)
 {
 	for (unsigned i = 0; i < stack.ifaces; i++)
@@ -85,7 +93,8 @@ static int open_nic(const char *name, struct nic **nic, char why[NIC_WHY_LEN])
 				     .tx_ring = config.tx_ring,
 				     .frames = config.frames,
 				     .broker = config.broker[0] ? config.broker : NULL,
-				     .log = backend_log };
+				     .log = backend_log,
+				     .keep_fd = fds_keep };
 	int err = nic_open(config.nic, &params, nic);
 
 	if (err)
@@ -97,6 +106,7 @@ static void start_iface(struct iface *f, struct nic *nic)
 {
 	f->nic = nic;
 	f->engines = 0;
+	relaxed_set(stack.hard_rules, stack.hard_rules || (nic->flags & NIC_F_HARD_RULES));
 	open_engines(f);
 	for (unsigned i = 0; i < locals; i++)
 		nic->ops->set_local(nic, &local_list[i], true);

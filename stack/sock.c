@@ -21,6 +21,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostfilter.h"
+#include "stack/relatives.h"
 #include "stack/sock_internal.h"
 #include "stack/sock_options.h"
 #include "stack/sockopt.h"
@@ -378,26 +379,33 @@ static void announce(const struct sock *s)
 				 stack.iface[i]->nic->ifname, stack.iface[i]->nic->mode);
 }
 
+/* Puts its rules in force. False: it can not be. */
+static bool activate(struct sock *s)
+{
+	if (!stack_claim(s->shared)) {
+		stack_contend();
+		refuse(s, SHARED);
+		return false;
+	}
+	if (s->shared)
+		family_receives();
+	queue_settle(s);
+	sock_resteer(s);
+	return s->state == SOCK_PREPARED;
+}
+
 void sock_activate_slow(struct sock *s)
 {
+	if (relatives_undecided(s))
+		return;
 	if (!lock_acquire(&stack.lock))
 		return;
-	if (s->state == SOCK_PREPARED) {
-		if (!stack_claim(s->shared)) {
-			stack_contend();
-			refuse(s, SHARED);
-		} else {
-			if (s->shared)
-				family_receives();
-			queue_settle(s);
-			sock_resteer(s);
-		}
-	}
-	if (s->state == SOCK_PREPARED) {
+	if (s->state == SOCK_PREPARED && !relatives_have(s) && activate(s)) {
 		relaxed_add(stack.prepared, -1u);
 		relaxed_add(stack.steered, 1);
 		relaxed_add(stack.stamp_wanted, wants_stamps(s));
 		relaxed_set(s->served, true);
+		s->stats->why[0] = '\0';
 		set_state(s, SOCK_ACTIVE);
 		family_steered(s);
 		if (family_sharing) {

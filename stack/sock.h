@@ -92,6 +92,7 @@ struct sock {
 	bool inherited;              /* not made here, and not touched yet (adopt.h) */
 	bool shared;                 /* a fork has happened since it was made: another process may have it */
 	bool served;                 /* this process has received on it: its datagrams come here, those of a reuseport twin may not */
+	bool held;                   /* asked to be steered, and relatives have it, too (relatives.h) */
 	bool address_gone;           /* its own address was taken from the host: the kernel accepts nothing for it */
 	bool in_demux;
 	uint8_t ttl, tos, hops, tclass;

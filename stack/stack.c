@@ -21,6 +21,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostnet.h"
+#include "stack/relatives.h"
 #include "stack/sock.h"
 #include "stack/sockdiag.h"
 #include "stack/usermem.h"
@@ -129,6 +130,7 @@ void stack_tick_slow(uint64_t now)
 	static uint64_t publish_due;
 
 	relaxed_set(stack.tick_due, now + STACK_TICK_US * clock_ticks_per_us);
+	relatives_tick();
 	if (!stack_is_ready() || !relaxed_get(stack.owner))
 		return;
 	wait_is_over();

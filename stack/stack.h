@@ -52,6 +52,7 @@ struct stack {
 	uint64_t last_burst;     /* clock_ticks() when frames came last, by any engine: whoever drained it writes this */
 	uint64_t last_gap;       /* and how long before that they had come */
 	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
+	bool hard_rules;         /* some interface has NIC_F_HARD_RULES */
 	bool owner;              /* this process drives the queues (R8) */
 	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
 };
@@ -174,13 +175,13 @@ bool stack_claim(bool shared);
 
 /*
  * The process is about to lose privileges: a forked one that may have to receive takes its queues now; with @any one that has
- * forked, too.
+ * forked, too. Rules in hardware are put in force.
  */
 void stack_last_chance_slow(bool any);
 
 static inline void stack_last_chance(void)
 {
-	if (__builtin_expect(stack_is_ready() && !relaxed_get(stack.owner), 0))
+	if (__builtin_expect(stack_is_ready() && (!relaxed_get(stack.owner) || relaxed_get(stack.hard_rules)), 0))
 		stack_last_chance_slow(false);
 }
 
@@ -190,6 +191,9 @@ static inline void stack_last_chance(void)
  */
 void stack_confine(const struct sandbox *next, struct log_line *message);
 void stack_confined(const struct log_line *message);
+
+/* Rules in hardware stay as they are, or no longer: what changes them is a system call that the program's filter forbids. */
+void ifaces_seal(bool on);
 
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);

@@ -304,9 +304,10 @@ static void bury_dead(const struct pollfd *fds, unsigned first, unsigned last)
 			/* Several sleepers see it at once: one of them says so. */
 			if (e->queue->fd != fds[i].fd || __atomic_exchange_n(&e->dead, true, __ATOMIC_RELAXED))
 				continue;
-			log_warn("%s queue %u is gone (interface removed or reset): its traffic is on the "
-				 "kernel path now; restart the program to accelerate it again",
+			log_warn("%s queue %u is gone (interface removed or reset): its traffic is on the kernel path now",
 				 e->queue->nic->ifname, e->queue->index);
+			relaxed_set(e->queue->nic->broken, true);
+			relaxed_set(stack.tick_due, 0);
 		}
 	}
 }
