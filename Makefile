@@ -4,10 +4,12 @@
 #
 #   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
 #   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
+#   nic/verbs/                              ->  build/kbaccel-verbs.so  (plugin: needs libibverbs)
 #   tools/ base/ nic/nic.c                  ->  build/kbaccel
 #   tools/capture/ base/                    ->  build/kbaccel-capture  (libpcap)
 #   daemon/ nic/xdp/ base/                  ->  build/kbacceld     (libxdp and libbpf inside; libmnl)
 #   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
+#   tests/fake-verbs/                       ->  build/tests/fake-verbs/{libibverbs.so.1,fake_hca}
 #
 # A test's own flags stand in tests/DIR/flags.mk as CFLAGS_NAME, LDLIBS_NAME. V=1 shows the commands.
 
@@ -77,6 +79,9 @@ TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 DAEMON_OBJ := $(call obj,$(wildcard daemon/*.c))
 XDP_SRC := $(wildcard nic/xdp/*.c)
 XDP_OBJ := $(call obj,$(filter-out %.bpf.c,$(XDP_SRC)) $(wildcard nic/steer_map.c))
+# Without libibverbs's headers all else is built.
+VERBS_SRC := $(if $(wildcard /usr/include/infiniband/verbs.h),$(wildcard nic/verbs/*.c))
+VERBS_OBJ := $(call obj,$(VERBS_SRC) $(wildcard nic/steer_map.c))
 XDP_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(filter %.bpf.c,$(XDP_SRC)))
 
 LWIP_NAMES := core/init core/def core/inet_chksum core/ip core/mem core/memp core/netif core/pbuf core/sys core/udp \
@@ -85,7 +90,7 @@ LWIP_NAMES := core/init core/def core/inet_chksum core/ip core/mem core/memp cor
 LWIP_OBJ := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_NAMES))
 
 LIBRARY := $(BUILD)/libkbaccel.so
-PLUGINS := $(if $(XDP_SRC),$(BUILD)/kbaccel-xdp.so)
+PLUGINS := $(if $(XDP_SRC),$(BUILD)/kbaccel-xdp.so) $(if $(VERBS_SRC),$(BUILD)/kbaccel-verbs.so)
 TOOL := $(if $(TOOLS_OBJ),$(BUILD)/kbaccel)
 CAPTURE_OBJ := $(call obj,$(wildcard tools/capture/*.c) tools/pages.c)
 CAPTURE := $(BUILD)/kbaccel-capture
@@ -96,10 +101,12 @@ TEST_LIB := $(BUILD)/libkbaccel-test.a
 TEST_LIB_OBJ := $(BASE_OBJ) $(STACK_OBJ) $(call obj,$(wildcard nic/*.c)) $(LWIP_OBJ)
 
 TEST_DIRS := unit netns conform apps fuzz bench soak
-test_src = $(filter-out %.bpf.c,$(wildcard tests/$1/*.c))
+test_src = $(filter-out %.bpf.c $(if $(VERBS_SRC),,%/test_fake_verbs.c),$(wildcard tests/$1/*.c))
 test_bin = $(patsubst %.c,$(BUILD)/%,$(call test_src,$1))
 TEST_SRC := $(foreach d,$(TEST_DIRS),$(call test_src,$d))
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+FAKE_DIR := $(BUILD)/tests/fake-verbs
+FAKE_VERBS := $(if $(VERBS_SRC),$(FAKE_DIR)/libibverbs.so.1 $(FAKE_DIR)/fake_hca)
 TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c))
 -include $(wildcard tests/*/flags.mk)
 
@@ -110,7 +117,7 @@ TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c
 
 all: $(LIBRARY) $(PLUGINS) $(TOOL) $(CAPTURE) $(DAEMON) ## the library, its plugins, the tools and the broker, into build/
 
-tests: $(TEST_BIN) ## the test programs, into build/tests/
+tests: $(TEST_BIN) $(FAKE_VERBS) ## the test programs, into build/tests/
 
 # --- compiling -------------------------------------------------------------------------------------------------
 
@@ -137,6 +144,9 @@ $(call obj,$(wildcard nic/*.c)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 
 $(call obj,$(filter-out %.bpf.c,$(XDP_SRC))): $(BUILD)/obj/%.o: %.c $(XDP_SKEL) $(BUILD)/flags
 	$(call compile,$(LIB_CFLAGS) $(OPT) -I$(BUILD)/obj/nic/xdp)
+
+$(call obj,$(VERBS_SRC)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call compile,$(LIB_CFLAGS) $(OPT))
 
 # lwIP's headers are the system's for the compiler, and what they include does not get into the .d files.
 LWIP_CONFIG := stack/lwipopts.h stack/slots.h $(wildcard stack/arch/*.h)
@@ -196,6 +206,10 @@ $(LIBRARY): $(BASE_OBJ) $(STACK_OBJ) $(PRELOAD_OBJ) $(NIC_OBJ) $(LWIP_OBJ) $(BUI
 $(BUILD)/kbaccel-xdp.so: $(XDP_OBJ) $(BUILD)/plugin.map
 	$(call link,$(LINK_SO) -Wl$(comma)--version-script=$(BUILD)/plugin.map,$(XDP_LIBS))
 
+# libibverbs loads the NICs' providers itself, so it stays a shared library.
+$(BUILD)/kbaccel-verbs.so: $(VERBS_OBJ) $(BUILD)/plugin.map
+	$(call link,$(LINK_SO) -Wl$(comma)-Bsymbolic -Wl$(comma)--version-script=$(BUILD)/plugin.map,-libverbs)
+
 $(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ)
 	$(call link,-pie $(LINK))
 
@@ -234,6 +248,19 @@ $(call test_bin,unit) $(call test_bin,fuzz): $(BUILD)/%: %.c $(TEST_LIB) $(XDP_S
 $(filter-out $(BUILD)/tests/unit/% $(BUILD)/tests/fuzz/%,$(TEST_BIN)): $(BUILD)/%: %.c $(TEST_SKEL)
 	$(call test_program,-I. -I$(BUILD)/obj/$(<D))
 
+# The fake libibverbs, which tests find by LD_LIBRARY_PATH, and its device. No sanitizer: they stand for hardware.
+FAKE_H := $(wildcard tests/fake-verbs/*.h)
+$(FAKE_DIR)/libibverbs.so.1: $(wildcard tests/fake-verbs/fake_*.c) tests/fake-verbs/verbs.map $(FAKE_H)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$Q$(CC) $(TEST_CFLAGS) -fPIC -fvisibility=hidden -I. -shared -Wl,-soname,libibverbs.so.1,-z,defs \
+		-Wl,--version-script=tests/fake-verbs/verbs.map -o $@ $(filter %.c,$^)
+
+$(FAKE_DIR)/fake_hca: $(wildcard tests/fake-verbs/hca_*.c) $(FAKE_H)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$Q$(CC) $(TEST_CFLAGS) -I. -o $@ $(filter %.c,$^)
+
 LDLIBS_test_nic_bpf += -lbpf -lelf -lz
 
 RUN = BUILD=$(BUILD) V=$(V) tests/run
@@ -243,7 +270,7 @@ test: ## install what is needed, build, run every test
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all tests
 	@$(RUN) -j $(JOBS) all
 
-check-fast: all $(call test_bin,unit) ## unit tests and the checks of layers and exports, in less than a minute
+check-fast: all $(call test_bin,unit) $(FAKE_VERBS) ## unit tests and the checks of layers and exports, in less than a minute
 	@$(RUN) -j $(JOBS) static unit
 
 GROUPS := unit conform netns apps fuzz
@@ -284,7 +311,8 @@ tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
 	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=$(abspath build-tsan) V=$(V) tests/tsan.sh
 
-C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] tools/*.[ch] tools/capture/*.[ch] daemon/*.[ch] \
+C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] nic/verbs/*.[ch] tools/*.[ch] \
+	tools/capture/*.[ch] daemon/*.[ch] \
 	tests/*/*.[ch])
 SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
 
