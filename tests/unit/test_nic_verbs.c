@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_nic_verbs.c - the verbs plugin against the fake device: it keeps the contract of nic.h, in good times. */
+#define _GNU_SOURCE
+#include <pthread.h>
+
+#include "tests/unit/test_nic_verbs.h"
+
+#define VERBS_SLACK 31 /* receive buffers that are not posted one by one */
+
+static int setup_with(const char *options)
+{
+	if (!ops)
+		return 0;
+	return hca_start(options) && open_nic() == 0 ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_with("");
+}
+
+static int setup_plain(void **state)
+{
+	(void)state;
+	return setup_with("-i 0 -o no-checksums");
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (!ops)
+		return 0;
+	ops->close(nic);
+	return hca_stop() ? 0 : -1;
+}
+
+static void need_device(void)
+{
+	if (!ops)
+		skip();
+}
+
+static void it_is_described(void **state)
+{
+	(void)state;
+	need_device();
+	assert_string_equal(nic->ifname, VERBS_IF);
+	assert_string_equal(nic->mode, "verbs fake_0 port 1");
+	assert_int_equal(nic->flags, NIC_F_NO_INHERIT | NIC_F_HARD_RULES);
+	assert_int_equal(nic->queue_count, 1);
+	assert_int_equal(nic->mtu, 1500);
+	assert_int_equal(q->frame_size, 2048);
+	assert_true(fcntl(q->fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(q->fd, F_GETFL) & O_NONBLOCK);
+	assert_false(nic->broken);
+}
+
+static void only_steered_frames_come(void **state)
+{
+	(void)state;
+	need_device();
+	assert_int_equal(local(A4, true), 0);
+	send_frames(B4, A4, 53, 3);
+	assert_went(0, 3);
+	assert_int_equal(steer_port(53, true), 0);
+	send_frames(B4, A4, 53, 3);
+	assert_went(3, 0);
+	send_frames(B4, A4, 54, 2);
+	send_frames(B4, "10.0.0.2", 53, 2);
+	send_frames(B6, A6, 53, 2);
+	assert_went(0, 6);
+	/* An address that comes later is added to the flow, and taken off with it. */
+	assert_int_equal(local(A6, true), 0);
+	send_frames(B6, A6, 53, 3);
+	assert_went(3, 0);
+	assert_int_equal(local(A4, false), 0);
+	send_frames(B4, A4, 53, 3);
+	assert_went(0, 3);
+	assert_int_equal(steer_port(53, false), 0);
+	assert_int_equal(steer_port(53, false), -ENOENT);
+	send_frames(B6, A6, 53, 3);
+	assert_went(0, 3);
+}
+
+static void frames_arrive_in_order(void **state)
+{
+	struct nic_frame in[100];
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	send_frames(B4, A4, 53, 100);
+	assert_int_equal(receive(in, 101), 100);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(in[i].data[42], i);
+		assert_int_equal(in[i].len, ETH_HLEN + 28 + FRAME_PAYLOAD);
+		assert_true(in[i].data - nic_frame_base(q, in[i].data) >= NIC_FRAME_PRIV);
+		/* frame_make() puts a wrong checksum in. */
+		assert_int_equal(in[i].flags, 0);
+	}
+	give_back(in, 100);
+	assert_int_equal(q->stats.rx_frames, 100);
+	assert_int_equal(q->stats.rx_bytes, 100 * (ETH_HLEN + 28 + FRAME_PAYLOAD));
+}
+
+static uint32_t add_words(const uint8_t *d, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(d[i] << 8 | d[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void right_checksums(struct test_frame *f)
+{
+	uint32_t len = ntohs(frame_udp4(f)->len);
+
+	frame_ip4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_ip4(f), 20, 0));
+	frame_udp4(f)->check = 0;
+	frame_udp4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_udp4(f), len,
+							  add_words((uint8_t *)&frame_ip4(f)->saddr, 8, IPPROTO_UDP + len)));
+}
+
+/* The NIC says that sums are right, for IPv4 only; where it does not, they are not known to be wrong. */
+static void right_checksums_are_known(void **state)
+{
+	struct nic_frame in[1];
+	struct test_frame f;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	right_checksums(&f);
+	to_wire(&f);
+	assert_int_equal(receive(in, 1), 1);
+	assert_int_equal(in[0].flags, NIC_RX_CSUM_OK);
+	give_back(in, 1);
+}
+
+static void without_offload_none_is(void **state)
+{
+	struct nic_frame in[1];
+	struct test_frame f;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	right_checksums(&f);
+	to_wire(&f);
+	assert_int_equal(receive(in, 1), 1);
+	assert_int_equal(in[0].flags, 0);
+	give_back(in, 1);
+}
+
+static void a_peer_and_an_address_can_be_named(void **state)
+{
+	struct nic_flow one = { .local = addr(A4), .remote = addr(B4), .local_port = htons(53), .remote_port = htons(1000) };
+	struct nic_flow six = { .local = addr(A6), .local_port = htons(53) };
+	struct nic_flow mixed = { .local = addr(A6), .remote = addr(B4), .local_port = htons(53), .remote_port = 1 };
+
+	(void)state;
+	need_device();
+	assert_int_equal(ops->steer(nic, &one, true), 0);
+	assert_int_equal(ops->steer(nic, &six, true), 0);
+	assert_int_equal(ops->steer(nic, &mixed, true), -EINVAL);
+	send_frames(B4, A4, 53, 2);
+	send_frames("10.0.0.8", A4, 53, 2);
+	send_frames(B6, A6, 53, 2);
+	assert_went(4, 2);
+	assert_int_equal(ops->steer(nic, &one, false), 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(0, 2);
+}
+
+/* Flows that differ in families only want the same rule: it stays until the last is off. */
+static void rules_are_counted(void **state)
+{
+	struct nic_flow both = { .local_port = htons(53), .families = NIC_FLOW_V4 | NIC_FLOW_V6 };
+	struct nic_flow four = { .local_port = htons(53), .families = NIC_FLOW_V4 };
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	local(A6, true);
+	assert_int_equal(ops->steer(nic, &both, true), 0);
+	assert_int_equal(ops->steer(nic, &four, true), 0);
+	assert_int_equal(ops->steer(nic, &both, false), 0);
+	send_frames(B4, A4, 53, 2);
+	send_frames(B6, A6, 53, 2);
+	assert_went(2, 2);
+	assert_int_equal(ops->steer(nic, &four, false), 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(0, 2);
+}
+
+static void groups_are_steered(void **state)
+{
+	static const char *const groups[] = { "239.1.2.3", "ff15::1234" };
+	struct test_frame f;
+
+	(void)state;
+	need_device();
+	for (unsigned i = 0; i < 2; i++) {
+		struct nic_flow flow = { .local = addr(groups[i]), .local_port = htons(53), .flags = NIC_FLOW_SHARED };
+
+		frame_make(&f, nic->mac, i ? B6 : B4, 1000, groups[i], 53, FRAME_PAYLOAD);
+		frame_to_group(&f);
+		assert_int_equal(ops->steer(nic, &flow, true), 0);
+		to_wire(&f);
+		assert_went(1, 0);
+		assert_int_equal(ops->steer(nic, &flow, false), 0);
+		to_wire(&f);
+		assert_went(0, 1);
+	}
+}
+
+static void a_shared_port_is_refused(void **state)
+{
+	struct nic_flow flow = { .local_port = htons(53), .families = NIC_FLOW_V4, .flags = NIC_FLOW_SHARED };
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	assert_int_equal(ops->steer(nic, &flow, true), -EOPNOTSUPP);
+	assert_non_null(strstr(nic->steer_why, "SO_REUSEPORT"));
+	send_frames(B4, A4, 53, 1);
+	assert_went(0, 1);
+	assert_int_equal(ops->owns(nic, -1, 7, true), 0);
+}
+
+static void the_lease_takes_rules_off_and_back(void **state)
+{
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	ops->set_lease(nic, 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(0, 2);
+	/* Meanwhile flows come and go. */
+	steer_port(54, true);
+	steer_port(53, false);
+	ops->set_lease(nic, clock_ns() + NSEC_PER_SEC);
+	ops->set_lease(nic, clock_ns() + NSEC_PER_SEC);
+	send_frames(B4, A4, 53, 2);
+	send_frames(B4, A4, 54, 3);
+	assert_went(3, 2);
+	ops->steer_none(nic);
+	send_frames(B4, A4, 54, 2);
+	assert_went(0, 2);
+	assert_int_equal(steer_port(54, false), -ENOENT);
+}
+
+static void another_mac_is_followed(void **state)
+{
+	static const uint8_t fresh[6] = { 2, 9, 9, 9, 9, 9 };
+	struct test_frame f;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	ops->set_mac(nic, fresh);
+	assert_memory_equal(nic->mac, fresh, 6);
+	to_wire(&f);
+	assert_went(0, 1);
+	send_frames(B4, A4, 53, 2);
+	assert_went(2, 0);
+}
+
+/* Under seccomp no rule changes any more, and nothing is said about that but by an error. */
+static void sealed_rules_stay(void **state)
+{
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	nic->sealed = true;
+	assert_int_equal(steer_port(54, true), -EPERM);
+	assert_non_null(strstr(nic->steer_why, "seccomp"));
+	ops->set_lease(nic, 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(2, 0);
+	assert_int_equal(steer_port(53, false), 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(2, 0);
+	nic->sealed = false;
+}
+
+/* What no kernel will see any more: only what it would have given to a socket goes on. */
+static void odd_frames_are_dropped(void **state)
+{
+	struct test_frame f, tagged;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	local(A6, true);
+	steer_port(53, true);
+	frame_make(&f, nic->mac, "127.0.0.1", 1000, A4, 53, FRAME_PAYLOAD);
+	to_wire(&f);
+	send_frames(A4, A4, 53, 1);
+	send_frames("::1", A6, 53, 1);
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	frame_ip4(&f)->ihl = 6; /* options: the datagram begins 4 bytes later */
+	memmove(f.data + 38, f.data + 34, 8 + FRAME_PAYLOAD);
+	f.len += 4;
+	memcpy(f.data + 34, (uint8_t[]){ 131, 3, 4, 0 }, 4); /* a source route */
+	to_wire(&f);
+	assert_went(0, 0);
+	assert_int_equal(q->stats.rx_dropped, 4);
+	memcpy(f.data + 34, (uint8_t[]){ 1, 1, 1, 0 }, 4); /* nothing, four times */
+	to_wire(&f);
+	assert_went(1, 0);
+	for (unsigned id = 0; id < 2; id++) {
+		frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+		tagged = f;
+		memmove(tagged.data + 16, f.data + 12, f.len - 12);
+		memcpy(tagged.data + 12, (uint8_t[]){ 0x81, 0, 0xe0, (uint8_t)id }, 4);
+		tagged.len += 4;
+		to_wire(&tagged);
+	}
+	/* A priority is no VLAN. */
+	assert_went(1, 0);
+	assert_int_equal(q->stats.rx_dropped, 5);
+	/* A fragment has no ports that the NIC would look at. */
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	frame_ip4(&f)->frag_off = htons(0x2000);
+	to_wire(&f);
+	assert_went(0, 1);
+}
+
+static bool readable(int ms)
+{
+	struct pollfd p = { .fd = q->fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1 && (p.revents & POLLIN);
+}
+
+static void a_frame_wakes(void **state)
+{
+	struct nic_frame in[4];
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	for (int round = 0; round < 200; round++) {
+		assert_int_equal(ops->arm(q), 0);
+		assert_false(readable(0));
+		send_frames(B4, A4, 53, 1);
+		assert_true(readable(1000));
+		/* Before and after it is taken. */
+		if (round % 2)
+			assert_int_equal(ops->arm(q), 1);
+		assert_int_equal(receive(in, 1), 1);
+		give_back(in, 1);
+	}
+}
+
+#define STREAM 20000
+
+static void *stream(void *arg)
+{
+	struct test_frame f;
+
+	frame_make(&f, nic->mac, B4, 1000, A4, 53, FRAME_PAYLOAD);
+	for (unsigned i = 0; i < STREAM; i++) {
+		if (send(wire, f.data, f.len, 0) != (ssize_t)f.len)
+			return NULL;
+		if (i % 64 == 0)
+			usleep(i % 3 * 100);
+	}
+	return arg;
+}
+
+/* Drain, arm, drain, sleep, with frames coming at any moment: a wake-up that is lost makes the poll time out. */
+static void no_wake_up_is_lost(void **state)
+{
+	struct nic_frame in[NIC_BURST];
+	unsigned got = 0, sleeps = 0, n;
+	pthread_t thread;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	assert_int_equal(pthread_create(&thread, NULL, stream, NULL), 0);
+	while (got < STREAM) {
+		n = nic_rx_burst(q, in, NIC_BURST);
+		give_back(in, n);
+		got += n;
+		if (n || ops->arm(q))
+			continue;
+		sleeps++;
+		if (!readable(2000))
+			break;
+	}
+	pthread_join(thread, NULL);
+	/* The ring is short: what did not fit was lost on its way, and nothing waits. */
+	print_message("# %u of %u received, %u sleeps\n", got, STREAM, sleeps);
+	assert_int_equal(nic_rx_burst(q, in, NIC_BURST), 0);
+	assert_true(got > 1000 && sleeps > 50);
+	assert_false(nic->broken);
+}
+
+static unsigned transmit(unsigned want, unsigned len)
+{
+	struct nic_frame out[NIC_BURST];
+	uint8_t *base[NIC_BURST];
+	unsigned n = nic_tx_alloc(q, base, want < NIC_BURST ? want : NIC_BURST);
+
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = (struct nic_frame){ .data = base[i] + NIC_FRAME_DATA, .len = len };
+		memset(out[i].data, 0, len);
+		out[i].data[0] = 2;
+		out[i].data[14] = (uint8_t)i;
+	}
+	assert_int_equal(nic_tx_burst(q, out, n), n);
+	assert_int_equal(nic_tx_kick(q), 0);
+	return n;
+}
+
+static void frames_are_sent(void **state)
+{
+	uint8_t frame[4096], *base[NIC_BURST];
+	unsigned before, sent = 0, got = 0, n;
+
+	(void)state;
+	need_device();
+	before = ops->pool_free(q);
+	for (unsigned round = 0; sent < 5000; round++) {
+		n = transmit(1 + round % NIC_BURST, round % 3 ? 60 : 1000);
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(frames_at(wire, frame, sizeof(frame), 1, 1000), 1);
+			assert_int_equal(frame[14], i);
+			got++;
+		}
+		sent += n;
+	}
+	assert_int_equal(got, sent);
+	n = nic_tx_alloc(q, base, NIC_BURST);
+	nic_free(q, base, n);
+	assert_true(before - ops->pool_free(q) <= NIC_BURST);
+	assert_int_equal(q->stats.tx_frames, sent);
+	assert_false(nic->broken);
+}
+
+/* Nothing is sent by the device for a while: the ring fills up, and says so. */
+static void a_full_tx_ring_is_counted(void **state)
+{
+	uint8_t frame[4096];
+	unsigned sent = 0, n;
+
+	(void)state;
+	need_device();
+	kill(hca, SIGSTOP);
+	while ((n = transmit(40, 60)) > 0)
+		sent += n;
+	assert_int_equal(sent, 64);
+	assert_true(q->stats.tx_full > 0);
+	assert_int_equal(frames_at(wire, frame, sizeof(frame), 1, 20), 0);
+	kill(hca, SIGCONT);
+	assert_int_equal(frames_at(wire, frame, sizeof(frame), 65, 200), 64);
+	assert_int_equal(transmit(40, 60), 40);
+	assert_int_equal(frames_at(wire, frame, sizeof(frame), 40, 200), 40);
+}
+
+/* Frames that are kept back: the NIC goes on until it has none; with frames it goes on again. */
+static void a_starved_nic_recovers(void **state)
+{
+	static struct nic_frame kept[1024];
+	unsigned n = 0, more;
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	do {
+		send_frames(B4, A4, 53, 64);
+		more = receive(kept + n, 64);
+		n += more;
+	} while (more);
+	assert_true(n <= 512 && n >= 512 - 2 * NIC_BURST);
+	assert_true(ops->pool_free(q) > 0);
+	give_back(kept, n);
+	assert_went(0, 0);
+	send_frames(B4, A4, 53, 100);
+	assert_went(100, 0);
+}
+
+/* Each frame has one owner, whatever happens: those of the pool, the NIC and ours make all of them, at any time. */
+static void no_frame_is_lost_or_doubled(void **state)
+{
+	struct nic_frame held[512];
+	unsigned count = 0, seed = 1, n;
+	uint8_t frame[4096];
+
+	(void)state;
+	need_device();
+	local(A4, true);
+	steer_port(53, true);
+	for (unsigned step = 0; step < 3000; step++) {
+		seed = seed * 1103515245 + 12345;
+		switch (seed >> 16 & 3) {
+		case 0:
+			send_frames(B4, A4, 53, 1 + (seed >> 20) % 20);
+			break;
+		case 1:
+			if (count < 512 - NIC_BURST)
+				count += nic_rx_burst(q, held + count, NIC_BURST);
+			break;
+		case 2:
+			n = count ? (seed >> 20) % (count + 1) : 0;
+			give_back(held + count - n, n);
+			count -= n;
+			break;
+		default:
+			n = transmit(1 + (seed >> 20) % 16, seed & 1 ? 60 : 900);
+			frames_at(wire, frame, sizeof(frame), n, 500);
+		}
+		for (unsigned i = 0; i < count; i++)
+			for (unsigned k = 0; k < i; k++)
+				assert_ptr_not_equal(nic_frame_base(q, held[i].data), nic_frame_base(q, held[k].data));
+	}
+	give_back(held, count);
+	while ((n = receive(held, NIC_BURST)) > 0)
+		give_back(held, n);
+	transmit(64, 60);
+	/* All but what the receive queue has, and what is sent and not reported yet. */
+	assert_true(ops->pool_free(q) >= 512 - 128 - NIC_BURST);
+	assert_true(ops->pool_free(q) <= 512 - 128 + VERBS_SLACK);
+	assert_false(nic->broken);
+}
+
+static void close_leaves_nothing(void **state)
+{
+	int fds;
+
+	(void)state;
+	need_device();
+	ops->close(nic);
+	fds = count_fds();
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(open_nic(), 0);
+		assert_int_equal(local(A4, true), 0);
+		assert_int_equal(steer_port(53, true), 0);
+		send_frames(B4, A4, 53, 1);
+		assert_went(1, 0);
+		ops->arm(q);
+		ops->close(nic);
+		assert_int_equal(count_fds(), fds);
+	}
+	assert_int_equal(open_nic(), 0);
+	send_frames(B4, A4, 53, 1);
+	assert_went(0, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE_PLAIN(name) cmocka_unit_test_setup_teardown(name, setup_plain, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(it_is_described),
+		CASE(only_steered_frames_come),
+		CASE(frames_arrive_in_order),
+		CASE(right_checksums_are_known),
+		CASE_PLAIN(without_offload_none_is),
+		CASE(a_peer_and_an_address_can_be_named),
+		CASE(rules_are_counted),
+		CASE(groups_are_steered),
+		CASE(a_shared_port_is_refused),
+		CASE(the_lease_takes_rules_off_and_back),
+		CASE(another_mac_is_followed),
+		CASE(sealed_rules_stay),
+		CASE(odd_frames_are_dropped),
+		CASE(a_frame_wakes),
+		CASE(no_wake_up_is_lost),
+		CASE(frames_are_sent),
+		CASE_PLAIN(frames_are_sent),
+		CASE(a_full_tx_ring_is_counted),
+		CASE(a_starved_nic_recovers),
+		CASE(no_frame_is_lost_or_doubled),
+		CASE(close_leaves_nothing),
+	};
+
+	(void)argc;
+	verbs_reexec(argv);
+	if (verbs_namespace())
+		load();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
