@@ -10,6 +10,7 @@
 # lo4, lo6 on the loopback of the namespace. A file may name its own: /* variants: v4 v6 */.
 # Known differences are listed in differences.txt: NAME VARIANT REASON (VARIANT may be *). A listed case that
 # differs is skipped, a listed case that does not is told.
+# KB_NIC=verbs puts an RDMA NIC that is a process (tests/fake-verbs) between the namespaces; differences-verbs.txt is what it lacks.
 # BUILD is the build directory, KB_PREFIX the prefix of namespace names, KB_JOBS the number of labs.
 set -u
 
@@ -21,6 +22,12 @@ work=${KB_WORK:-}
 self=$here/run.sh
 variants="v4 v6 map b4 b6 lo4 lo6"
 lib=libkbaccel.so
+fake=$BUILD/tests/fake-verbs
+lists=$here/differences.txt
+if [ "${KB_NIC:-}" = verbs ]; then
+	variants="v4 v6 map b4 b6"
+	lists="$lists $here/differences-verbs.txt"
+fi
 
 # shellcheck source=tests/lib/san.sh
 . "$here/../lib/san.sh"
@@ -43,13 +50,42 @@ compile()
 	done
 }
 
+# Joins the two namespaces of lab $1, maybe through a third one.
+link_up()
+{
+	local a=${prefix}a$1 b=${prefix}b$1 h=${prefix}h$1
+	if [ "${KB_NIC:-}" != verbs ]; then
+		ip link add ve0 netns "$a" type veth peer name ve0 netns "$b"
+		return
+	fi
+	ip netns add "$h" &&
+		ip link add ve0 netns "$a" type veth peer name k0 netns "$h" &&
+		ip link add ve0 netns "$b" type veth peer name w0 netns "$h" || return 1
+	for i in all default; do ip netns exec "$h" sysctl -qw "net.ipv6.conf.$i.disable_ipv6=1"; done
+	for i in k0 w0; do ip -n "$h" link set $i up; done
+	for i in $a $b; do ip netns exec $i ethtool -K ve0 tx off >/dev/null; done
+}
+
+hca_up()
+{
+	local i
+	ip netns exec "${prefix}h$1" "$fake/fake_hca" -s "$work/lab$1/hca" -w w0 -k k0 \
+		-n "$(ip netns exec "${prefix}a$1" cat /sys/class/net/ve0/ifindex)" >"$work/lab$1/hca.log" &
+	echo $! >>"$work/pids"
+	for ((i = 0; i < 100; i++)); do
+		[ -S "$work/lab$1/hca" ] && chmod 777 "$work/lab$1/hca" && return
+		sleep 0.02
+	done
+	return 1
+}
+
 # A pair of namespaces, joined, with the addresses that lib.h knows, and a peer in either.
 lab_up()
 {
 	local a=${prefix}a$1 b=${prefix}b$1 i
 	mkdir -p "$work/lab$1"
 	ip netns add "$a" && ip netns add "$b" || return 1
-	ip link add ve0 netns "$a" type veth peer name ve0 netns "$b" || return 1
+	link_up "$1" || return 1
 	for i in 1/24 2/24; do ip -n "$a" addr add 10.77.0.$i dev ve0; done
 	for i in 9/24 10/24; do ip -n "$b" addr add 10.77.0.$i dev ve0; done
 	for i in 2 1; do ip -n "$a" addr add fd77::$i/64 dev ve0 nodad; done
@@ -61,6 +97,7 @@ lab_up()
 		# icmp.c provokes many errors in a short time.
 		ip netns exec $i sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 	done
+	[ "${KB_NIC:-}" != verbs ] || { hca_up "$1" && export CF_HCA="$work/lab$1/hca"; } || return 1
 	ip netns exec "$b" "$BUILD/tests/conform/peer" "$work/lab$1/veth.sock" &
 	echo $! >>"$work/pids"
 	ip netns exec "$a" "$BUILD/tests/conform/peer" "$work/lab$1/lo.sock" &
@@ -89,6 +126,7 @@ cleanup()
 		kill $(ip netns pids "${prefix}a$i" 2>/dev/null) 2>/dev/null
 		ip netns del "${prefix}a$i" 2>/dev/null
 		ip netns del "${prefix}b$i" 2>/dev/null
+		ip netns del "${prefix}h$i" 2>/dev/null
 	done
 	[ -z "${KB_WORK:-}" ] && rm -rf "$work"
 }
@@ -123,6 +161,8 @@ inner()
 		p=$(once "$out.preload" "$name" "$variant" "$ctl")
 	else
 		set -- KBACCEL_PORTS='*' "LD_PRELOAD=$PRELOAD"
+		[ "${KB_NIC:-}" != verbs ] ||
+			set -- "$@" KBACCEL_NIC=verbs "FAKE_VERBS=$KB_LAB/hca" "LD_LIBRARY_PATH=$fake"
 		case $variant in
 		lo*) set -- "$@" KBACCEL_INTERFACE=lo ;;
 		b*) ctl=$KB_LAB/both.sock ;;
@@ -141,7 +181,7 @@ verdict()
 	sends=$(sed -n 's,^/\* expect: sent \([0-9]*\) \*/$,\1,p' "$here/$name.c")
 	case $variant in lo*) sends=0 ;; esac
 	reason=$(awk -v n="$name" -v v="$variant" '$1 == n && ($2 == v || $2 == "*") {
-		$1 = $2 = ""; sub(/^ +/, ""); print; exit }' "$here/differences.txt")
+		$1 = $2 = ""; sub(/^ +/, ""); print; exit }' $lists)
 	if grep -q '^SKIP ' "$out.kernel"; then
 		echo "skip $case $(sed -n 's/^SKIP //p' "$out.kernel")"
 	elif grep -qE '^(FATAL|EXIT)' "$out.kernel"; then
@@ -154,6 +194,8 @@ verdict()
 		echo "not ok $case"
 		diff -U 2 --label kernel --label preload "$out.kernel" "$out.preload" | head -60
 		[ -s "$out.preload.err" ] && head -20 "$out.preload.err" | sed 's/^/stderr: /'
+	elif [ "${KB_NIC:-}" = verbs ] && [ $((k - p)) -lt "${want:-1}" ] && [ -n "$reason" ]; then
+		echo "skip $case known difference: $reason"
 	elif [ -z "${KB_KERNEL_ONLY:-}" ] && [ $((k - p)) -lt "${want:-1}" ]; then
 		echo "not ok $case: the kernel received $k datagrams, and $p under the preload: at least ${want:-1} fewer expected"
 		[ -s "$out.preload.err" ] && head -20 "$out.preload.err" | sed 's/^/stderr: /'
@@ -188,7 +230,7 @@ items()
 		*\[*\]) v=${a#*[} && echo "${a%%[*}/${v%]}" ;;
 		*) for v in ${own:-$variants}; do echo "$a/$v"; done ;;
 		esac
-	done
+	done | if [ "${KB_NIC:-}" = verbs ]; then grep -v '/lo[46]$'; else cat; fi
 }
 
 # Was the peer of the variants b4 and b6 really accelerated? Its own counters say so.
@@ -226,12 +268,17 @@ done
 shift $((OPTIND - 1))
 
 if [ "$(id -u)" != 0 ]; then echo "skip conform needs root for network namespaces" && exit 77; fi
+if [ "${KB_NIC:-}" = verbs ] && [ ! -e "$fake/fake_hca" ]; then
+	echo "skip conform needs the verbs plugin and $fake (make deps, make tests)"
+	exit 77
+fi
 if [ -z "${KB_KERNEL_ONLY:-}" ] && [ ! -e "$BUILD/$lib" ]; then
 	echo "skip conform $BUILD/$lib is missing"
 	exit 77
 fi
 BUILD=$(cd "$BUILD" 2>/dev/null && pwd || { mkdir -p "$BUILD" && cd "$BUILD" && pwd; })
 [ -n "$work" ] && mkdir -p "$work" || work=$(mktemp -d /tmp/kbconform.XXXXXX)
+fake=$BUILD/tests/fake-verbs
 export BUILD KB_PREFIX=$prefix work PRELOAD
 preload_value "$BUILD/$lib"
 trap cleanup EXIT
