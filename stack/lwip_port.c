@@ -50,6 +50,7 @@ struct lwip_port {
 	struct engine *engine;
 	struct netif nif;
 	struct udp_pcb rx, tx;
+	bool options_ok;               /* the kernel will not see what has options: rules in hardware take it, too */
 	bool partial_ok;               /* a virtual link: peers leave checksums to be completed */
 	bool csum_done;                /* the NIC verified this frame */
 	const struct hostnet_hop *hop; /* of the datagram being sent */
@@ -119,6 +120,7 @@ struct lwip_port *lwip_port_open(struct engine *e)
 	memset(port, 0, sizeof(*port));
 	port->engine = e;
 	e->lwip.packet_id = (uint16_t)clock_ticks(); /* not the numbers of the last run */
+	port->options_ok = e->queue->nic->flags & NIC_F_HARD_RULES;
 	port->partial_ok = e->queue->nic->flags & NIC_F_VIRTUAL;
 	port->nif.state = port;
 	port->nif.mtu = 0; /* the MTU was checked above */
@@ -181,7 +183,7 @@ void lwip_port_input(struct engine *e, const struct nic_frame *frame)
 	memcpy(&type, frame->data + 12, sizeof(type));
 	e->port->csum_done = frame->flags & NIC_RX_CSUM_OK;
 	/* Options and extension headers are the kernel's (R3), whatever steered them here. */
-	if (type == htons(ETH_V4) && l3[0] == 0x45)
+	if (type == htons(ETH_V4) && (l3[0] == 0x45 || (e->port->options_ok && l3[0] >> 4 == 4)))
 		input_v4(e->port, wrap(head, l3, len));
 	else if (type == htons(ETH_V6) && len >= 48 && l3[6] == IPPROTO_UDP)
 		input_v6(e->port, wrap(head, l3, len));

@@ -42,7 +42,7 @@
 #define LWIP_ND6_NUM_PREFIXES 1
 #define LWIP_ND6_NUM_ROUTERS 1
 #define IP_FORWARD 0
-#define IP_OPTIONS_ALLOWED 0        /* such packets go to the kernel */
+#define IP_OPTIONS_ALLOWED 1        /* lwip_port_input() says whose they are */
 #define IP_REASSEMBLY 0             /* fragments too */
 #define LWIP_IPV6_REASS 0
 #define IP_FRAG 0                   /* datagrams above the MTU go out through the shadow */

@@ -221,17 +221,34 @@ const char *sock_hidden_option(struct sock *s, int fd)
 	return s->reuseport ? sock_group_option(s) : NULL;
 }
 
-/* The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart. */
-static const char *joining_option(const struct sock *s, int fd)
+static bool is_set(int fd, int level, int name)
 {
-	int gro = 0;
-	socklen_t len = sizeof(gro);
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return kernel_getsockopt(fd, level, name, &value, &len) == 0 && value;
+}
+
+/*
+ * The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart; what has IPv4 options comes past
+ * the kernel where rules are the NIC's, and nobody shows them.
+ */
+static const char *interface_option(const struct sock *s, int fd)
+{
+	uint32_t flags = 0;
 
 	for (unsigned i = 0; i < stack.ifaces; i++)
-		if ((s->ifaces & (1u << i)) && (stack.iface[i]->nic->flags & NIC_F_JOINED) &&
-		    kernel_getsockopt(fd, IPPROTO_UDP, UDP_GRO, &gro, &len) == 0 && gro)
-			return "UDP_GRO, on an interface with generic XDP,";
+		flags |= s->ifaces & (1u << i) ? stack.iface[i]->nic->flags : 0;
+	if ((flags & NIC_F_JOINED) && is_set(fd, IPPROTO_UDP, UDP_GRO))
+		return "UDP_GRO, on an interface with generic XDP,";
+	if ((flags & NIC_F_HARD_RULES) && (is_set(fd, SOL_IP, IP_RECVOPTS) || is_set(fd, SOL_IP, IP_RETOPTS)))
+		return "IP_RECVOPTS or IP_RETOPTS, on an interface with rules in the NIC,";
 	return NULL;
+}
+
+static bool is_interface_option(int level, int name)
+{
+	return (level == IPPROTO_UDP && name == UDP_GRO) || (level == SOL_IP && (name == IP_RECVOPTS || name == IP_RETOPTS));
 }
 
 /* What the kernel tells this socket by from others: read while system calls are allowed (R7). */
@@ -308,7 +325,7 @@ static int prepare(struct sock *s, int fd)
 		refuse(s, why);
 		return -ENOTSUP;
 	}
-	option = joining_option(s, fd);
+	option = interface_option(s, fd);
 	if (option) {
 		sock_refuse_option(s, option);
 		return -ENOTSUP;
@@ -548,8 +565,8 @@ static void follow_option(struct sock *s, int fd, int level, int name)
 	if (other_family)
 		change_family(s);
 	option = sockopt_read(s, fd, other_family ? SOCKOPT_ALL : level, name);
-	if (!option && fast && level == IPPROTO_UDP && name == UDP_GRO)
-		option = joining_option(s, fd);
+	if (!option && fast && is_interface_option(level, name))
+		option = interface_option(s, fd);
 	if (s->state == SOCK_ACTIVE)
 		relaxed_add(stack.stamp_wanted, (unsigned)wants_stamps(s) - stamps);
 	if (!option && ((!fast && s->option_refused) || s->reuseport != grouped))
