@@ -18,7 +18,7 @@
 
 #include "accel_common.h"
 
-#define MAX_SOCKETS 64
+#define MAX_SOCKETS 512
 
 static struct sockaddr_storage to;
 static socklen_t tolen;

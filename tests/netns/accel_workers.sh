@@ -59,7 +59,8 @@ workers_case() # NAME COUNT HOW [nobody]
 	wait_until 10 all_accelerated || not_ok "$name: each has its queues"
 	client -n 10 -t 500 "$A4" 5300 >/dev/null
 	in=$(kernel_udp "$NS_A" InDatagrams)
-	answer=$(client -n 1500 -g 200 -P 64 "$A4" 5300)
+	# So many flows that each worker is the first choice for some.
+	answer=$(client -n 1500 -g 200 -P 250 "$A4" 5300)
 	in=$(($(kernel_udp "$NS_A" InDatagrams) - in))
 	equal "$name: all are answered, none twice" 'sent 1500 back 1500 bad 0' "${answer% from*}"
 	fewest=$(grep '^worker' "$KB_TMP/workers.log" | sort | uniq -c | awk 'NR == 1 || $1 < n { n = $1 } END { print n + 0 }')

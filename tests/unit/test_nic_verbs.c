@@ -16,8 +16,7 @@ static int setup_with(const char *options)
 
 static int setup(void **state)
 {
-	(void)state;
-	return setup_with("");
+	return (void)state, setup_with("");
 }
 
 static int setup_plain(void **state)
