@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -80,6 +81,19 @@ static int open_ring(struct ring_queue *r, struct xdp_nic *nic, const struct nic
 	return err < 0 ? err : bpf_map_update_elem(nic->fds.rings, &nic->seat, &fd, BPF_ANY);
 }
 
+/* For good: whoever gets the socket may bind it to another protocol, but not see what comes then. */
+static int make_deaf(int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog prog = { .len = 1, .filter = &nothing };
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)) < 0)
+		return -errno;
+	return 0;
+}
+
 /* Sends only: protocol 0 receives nothing. */
 static int open_packet(struct ring_queue *r, const struct xdp_nic *nic)
 {
@@ -89,6 +103,8 @@ static int open_packet(struct ring_queue *r, const struct xdp_nic *nic)
 	if (fd < 0)
 		return -errno;
 	r->packet_fd = fd;
+	if (nic->guest && make_deaf(fd) < 0)
+		return -errno;
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));

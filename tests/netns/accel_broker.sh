@@ -197,6 +197,14 @@ for kind in tcp unbound cookie port; do
 done
 check 'which is logged' says broker 'refused: .*5400/udp on veth0: the policy does not allow it'
 check 'and the other' says broker 'is not that bound UDP socket'
+coproc THIEF { hostile sniff; }
+read -r -t 10 -u "${THIEF[0]}" reply
+exchange 'one that listens by what it sends by' fast 50 "$A4" 5302
+client -n 20 -t 20 "$A4" 6001 >/dev/null # nobody is there: answers by ICMP
+read -r -t 10 -u "${THIEF[0]}" reply2
+equal 'hears nothing' 'ready frames 0' "$reply $reply2"
+wait "$THIEF_PID" 2>/dev/null
+
 check 'too much memory is refused' grep -q -- '-22 .*lower KBACCEL_FRAMES' <(hostile ask 0x40000000)
 check 'and no memory' grep -q -- '-22 .*frames' <(hostile ask 0)
 check 'nonsense of all kinds: the broker goes on' hostile nonsense

@@ -6,6 +6,7 @@
  *                                                and reports on standard input's lines: "count", "close" (the socket), "end"
  *   broker_hostile SOCKET IFNAME show PORT KIND  shows what it has no right to: tcp, unbound, cookie (of another socket), port
  *   broker_hostile SOCKET IFNAME nonsense        messages of all kinds; ends when the broker still answers a good one
+ *   broker_hostile SOCKET IFNAME sniff           listens to everything by the packet socket that it sends by
  *   broker_hostile SOCKET IFNAME ask FRAMES      whether it gets a seat with that many frames
  *
  * The interface has to be in use already, so that the seat has a ring, whose position tells how many frames came.
@@ -13,6 +14,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +224,25 @@ static void one_nonsense(unsigned i)
 	close(fd);
 }
 
+static int sniff(void)
+{
+	struct sockaddr_ll all = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0003) };
+	struct timeval limit = { .tv_sec = 2 };
+	char frame[64];
+
+	if (open_seat(4096) < 0 || !answer.ring_size || fd_count != 4)
+		die("no packet socket");
+	if (bind(fds[3], (struct sockaddr *)&all, sizeof(all)) < 0)
+		die("bind");
+	setsockopt(fds[3], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (setsockopt(fds[3], SOL_SOCKET, SO_DETACH_FILTER, NULL, 0) == 0)
+		puts("the filter is off");
+	puts("ready");
+	fflush(stdout);
+	printf("frames %d\n", recv(fds[3], frame, sizeof(frame), 0) >= 0);
+	return 0;
+}
+
 static int nonsense(void)
 {
 	srand(1);
@@ -243,6 +264,8 @@ int main(int argc, char **argv)
 		return steal(atoi(argv[4]));
 	if (strcmp(argv[3], "show") == 0 && argc == 6)
 		return show_kind(atoi(argv[4]), argv[5]);
+	if (strcmp(argv[3], "sniff") == 0)
+		return sniff();
 	if (strcmp(argv[3], "nonsense") == 0)
 		return nonsense();
 	if (strcmp(argv[3], "ask") == 0 && argc == 5) {
