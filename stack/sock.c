@@ -230,8 +230,8 @@ static bool is_set(int fd, int level, int name)
 }
 
 /*
- * The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart; what has IPv4 options comes past
- * the kernel where rules are the NIC's, and nobody shows them.
+ * The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart; a rule in the NIC takes what other
+ * sockets should get, and what has IPv4 options.
  */
 static const char *interface_option(const struct sock *s, int fd)
 {
@@ -241,14 +241,11 @@ static const char *interface_option(const struct sock *s, int fd)
 		flags |= s->ifaces & (1u << i) ? stack.iface[i]->nic->flags : 0;
 	if ((flags & NIC_F_JOINED) && is_set(fd, IPPROTO_UDP, UDP_GRO))
 		return "UDP_GRO, on an interface with generic XDP,";
+	if ((flags & NIC_F_HARD_RULES) && (s->reuseaddr || s->reuseport || s->bound_if))
+		return "SO_REUSEADDR, SO_REUSEPORT or SO_BINDTODEVICE, on an interface with rules in the NIC,";
 	if ((flags & NIC_F_HARD_RULES) && (is_set(fd, SOL_IP, IP_RECVOPTS) || is_set(fd, SOL_IP, IP_RETOPTS)))
 		return "IP_RECVOPTS or IP_RETOPTS, on an interface with rules in the NIC,";
 	return NULL;
-}
-
-static bool is_interface_option(int level, int name)
-{
-	return (level == IPPROTO_UDP && name == UDP_GRO) || (level == SOL_IP && (name == IP_RECVOPTS || name == IP_RETOPTS));
 }
 
 /* What the kernel tells this socket by from others: read while system calls are allowed (R7). */
@@ -565,7 +562,7 @@ static void follow_option(struct sock *s, int fd, int level, int name)
 	if (other_family)
 		change_family(s);
 	option = sockopt_read(s, fd, other_family ? SOCKOPT_ALL : level, name);
-	if (!option && fast && is_interface_option(level, name))
+	if (!option)
 		option = interface_option(s, fd);
 	if (s->state == SOCK_ACTIVE)
 		relaxed_add(stack.stamp_wanted, (unsigned)wants_stamps(s) - stamps);
