@@ -23,7 +23,7 @@
 #include "stack/stack.h"
 
 #define MAX_RELATIVES 256
-#define ASK_MS 100       /* longer than a child takes to begin */
+#define ASK_MS 100 /* longer than a child takes to begin */
 #define LEAVING_MS 50
 
 #define NOT_ALONE                                                                                  \
@@ -32,7 +32,7 @@
 static pthread_mutex_t *member;
 static pthread_mutex_t *mine;
 static uint64_t due;
-static bool holding;     /* some socket is held */
+static bool holding; /* some socket is held */
 
 static bool map_members(void)
 {
@@ -111,7 +111,8 @@ static void hold(struct sock *s)
 
 bool relatives_undecided(struct sock *s)
 {
-	if (!relaxed_get(s->shared) || !relaxed_get(stack.hard_rules) || clock_ns() >= relaxed_get(due))
+	if (!relaxed_get(s->shared) || !relaxed_get(stack.hard_rules) ||
+	    clock_ns() >= relaxed_get(due))
 		return false;
 	hold(s);
 	return true;

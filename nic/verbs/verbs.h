@@ -23,10 +23,12 @@
 
 /* Where the NIC puts a received frame: on a cache line of its own, behind the stack's bytes. */
 #define VERBS_HEADROOM 256
-_Static_assert(VERBS_HEADROOM >= NIC_FRAME_PRIV, "the stack's bytes must stay in front of packet data");
+_Static_assert(VERBS_HEADROOM >= NIC_FRAME_PRIV,
+	       "the stack's bytes must stay in front of packet data");
 
-#define VERBS_BATCH 32	    /* receive buffers posted at once, at least */
-#define VERBS_INLINE_WANT 204 /* bytes of a frame that the NIC may take from the work request itself */
+#define VERBS_BATCH 32 /* receive buffers posted at once, at least */
+#define VERBS_INLINE_WANT                                                                          \
+	204 /* bytes of a frame that the NIC may take from the work request itself */
 #define VERBS_INLINED UINT32_MAX /* in tx_slot[]: the frame was inlined and is free already */
 
 struct verbs_queue {
@@ -45,16 +47,16 @@ struct verbs_queue {
 	unsigned wc_next, wc_count; /* of wc[]: completions that arm() found */
 
 	uint32_t tx_size;
-	uint32_t tx_every;	    /* so many sends, then one that reports its completion */
-	uint32_t tx_head, tx_tail;  /* sends posted, and known to be complete; both only grow */
-	uint32_t *tx_slot;	    /* frames of those in between */
-	unsigned staged;	    /* taken by tx_burst(), to be posted by the kick */
+	uint32_t tx_every;	   /* so many sends, then one that reports its completion */
+	uint32_t tx_head, tx_tail; /* sends posted, and known to be complete; both only grow */
+	uint32_t *tx_slot;	   /* frames of those in between */
+	unsigned staged;	   /* taken by tx_burst(), to be posted by the kick */
 	struct nic_frame stage[NIC_BURST];
 	uint32_t max_inline;
 
-	bool armed;	    /* the receive CQ will report its next completion */
-	bool polled;	    /* completions have been taken since, so it may have */
-	unsigned unacked;   /* events that were read, and not acknowledged yet */
+	bool armed;	  /* the receive CQ will report its next completion */
+	bool polled;	  /* completions have been taken since, so it may have */
+	unsigned unacked; /* events that were read, and not acknowledged yet */
 
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *rcq, *scq;
@@ -92,10 +94,10 @@ struct verbs_nic {
 	int (*keep_fd)(int fd);
 
 	struct steer_host *host; /* addresses of the host, for what a rule can not say */
-	bool locked;	       /* what follows: the lease is renewed beside everything else */
-	bool in_force;	       /* rules are to be in the NIC */
-	bool incomplete;       /* some are not, and are tried again */
-	bool no_v6;	       /* the NIC refuses rules for IPv6 */
+	bool locked;		 /* what follows: the lease is renewed beside everything else */
+	bool in_force;		 /* rules are to be in the NIC */
+	bool incomplete;	 /* some are not, and are tried again */
+	bool no_v6;		 /* the NIC refuses rules for IPv6 */
 	uint64_t retry_at;
 	struct verbs_want *wants;
 	struct verbs_rule *rules[VERBS_RULE_BUCKETS];

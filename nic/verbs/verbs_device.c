@@ -51,12 +51,14 @@ static uint8_t port_by_sysfs(const struct verbs_nic *v, const char *device)
 	unsigned ifindex, port = 0, id = 0;
 	char path[160];
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/infiniband/%s", v->nic.ifname, device);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/infiniband/%s", v->nic.ifname,
+		 device);
 	if (access(path, F_OK) < 0 || !read_number(v->nic.ifname, "ifindex", &ifindex) ||
 	    ifindex != (unsigned)v->nic.ifindex)
 		return 0;
 	read_number(v->nic.ifname, "dev_port", &port);
-	read_number(v->nic.ifname, "dev_id", &id); /* written as 0x0, so read as 0 where it is hexadecimal */
+	read_number(v->nic.ifname, "dev_id",
+		    &id); /* written as 0x0, so read as 0 where it is hexadecimal */
 	return (uint8_t)((port > id ? port : id) + 1);
 }
 

@@ -22,7 +22,8 @@
 /* Behind ipaddr.h: libc's and the kernel's headers agree in this order only. */
 #include "nic/steer_rule.h"
 
-#define LOCK_MS 50 /* longer than all rules take; whoever still waits then has interrupted the holder */
+#define LOCK_MS                                                                                    \
+	50 /* longer than all rules take; whoever still waits then has interrupted the holder */
 
 static bool try_lock(struct verbs_nic *v)
 {
@@ -103,8 +104,8 @@ static bool is_any(const struct nic_flow *flow)
 }
 
 /* The rule of @flow for the local address @local; false: there is none. */
-static bool make_key(const struct verbs_nic *v, const struct nic_flow *flow, const struct ipaddr *local,
-		     struct steer_key *key)
+static bool make_key(const struct verbs_nic *v, const struct nic_flow *flow,
+		     const struct ipaddr *local, struct steer_key *key)
 {
 	bool remote = !ipaddr_is_any(&flow->remote), v4 = ipaddr_is_v4(local);
 
@@ -131,7 +132,8 @@ static void drop_rules(struct verbs_nic *v, const struct nic_flow *flow, unsigne
 }
 
 /* A NIC that steers only IPv4 still serves a socket of both families: the shadow has the rest. */
-static bool goes_without_v6(struct verbs_nic *v, const struct nic_flow *flow, const struct ipaddr *local)
+static bool goes_without_v6(struct verbs_nic *v, const struct nic_flow *flow,
+			    const struct ipaddr *local)
 {
 	if (ipaddr_is_v4(local) || !(flow->families & NIC_FLOW_V4))
 		return false;
@@ -223,8 +225,9 @@ static int check_flow(struct verbs_nic *v, const struct nic_flow *flow)
 
 	v->nic.steer_why = NULL;
 	if (!ipaddr_is_multicast(&flow->local) && (flow->flags & NIC_FLOW_SHARED)) {
-		v->nic.steer_why = "a rule in the NIC takes what other sockets of the port should get: do without "
-				   "SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, or KBACCEL_NIC=xdp";
+		v->nic.steer_why =
+			"a rule in the NIC takes what other sockets of the port should get: do without "
+			"SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, or KBACCEL_NIC=xdp";
 		return -EOPNOTSUPP;
 	}
 	if (ipaddr_is_multicast(&flow->remote))

@@ -88,7 +88,8 @@ static int choose_frame(struct verbs_nic *v, struct nic_params *params)
 		v->frame_size *= 2;
 	if (v->frame_size <= LARGEST_FRAME)
 		return 0;
-	return verbs_why(params, -EOPNOTSUPP, "%s has an MTU of %u, more than %d: ip link set dev %s mtu 9000",
+	return verbs_why(params, -EOPNOTSUPP,
+			 "%s has an MTU of %u, more than %d: ip link set dev %s mtu 9000",
 			 v->nic.ifname, v->nic.mtu, LARGEST_FRAME - VERBS_HEADROOM - FRAME_OVERHEAD,
 			 v->nic.ifname);
 }

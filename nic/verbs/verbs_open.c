@@ -25,8 +25,8 @@ static int check_params(const struct verbs_nic *v, struct nic_params *params)
 				 "ring sizes %u and %u: powers of two from %d to %d are possible",
 				 params->rx_ring, params->tx_ring, MIN_RING, MAX_RING);
 	if (params->frames <= params->rx_ring + params->tx_ring || params->frames > most)
-		return verbs_why(params, -EINVAL, "%u frames: from %u to %u are possible", params->frames,
-				 params->rx_ring + params->tx_ring + 1, most);
+		return verbs_why(params, -EINVAL, "%u frames: from %u to %u are possible",
+				 params->frames, params->rx_ring + params->tx_ring + 1, most);
 	return 0;
 }
 
@@ -139,7 +139,8 @@ static int verbs_open(struct nic_params *params, struct nic **out)
 	}
 	v->nic.queue_count = 1;
 	v->nic.queues[0] = &v->queue->q;
-	snprintf(v->nic.mode, sizeof(v->nic.mode), "verbs %.16s port %u", v->ctx->device->name, v->port);
+	snprintf(v->nic.mode, sizeof(v->nic.mode), "verbs %.16s port %u", v->ctx->device->name,
+		 v->port);
 	*out = &v->nic;
 	return 0;
 }

@@ -20,7 +20,8 @@
 /* Shared memory that begins at a multiple of @align. */
 static uint8_t *map_aligned(size_t len, size_t align)
 {
-	uint8_t *mem = mmap(NULL, len + align, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint8_t *mem =
+		mmap(NULL, len + align, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint8_t *first;
 	size_t before;
 
@@ -86,7 +87,8 @@ static int open_completions(struct verbs_queue *x, struct nic_params *params)
 	if (!x->channel)
 		return verbs_why_call(v, params, errno, "no completion channel");
 	if (prepare_fd(v, &x->channel->fd) < 0 || prepare_fd(v, &v->ctx->async_fd) < 0)
-		return verbs_why(params, -EMFILE, "%s: no file descriptor: raise `ulimit -n`", v->nic.ifname);
+		return verbs_why(params, -EMFILE, "%s: no file descriptor: raise `ulimit -n`",
+				 v->nic.ifname);
 	x->q.fd = x->channel->fd;
 	x->rcq = ibv_create_cq(v->ctx, (int)x->rx_size, x, x->channel, 0);
 	if (!x->rcq)
@@ -117,19 +119,22 @@ static struct ibv_qp *create_qp(struct verbs_queue *x, uint32_t inlined)
 	struct ibv_qp *qp = ibv_create_qp(x->v->pd, &attr);
 
 	if (qp)
-		x->max_inline = attr.cap.max_inline_data < inlined ? attr.cap.max_inline_data : inlined;
+		x->max_inline = attr.cap.max_inline_data < inlined ? attr.cap.max_inline_data
+								   : inlined;
 	return qp;
 }
 
 /* A raw packet queue pair takes these attributes and no others. */
-static int set_state(struct verbs_queue *x, enum ibv_qp_state state, int mask, struct nic_params *params)
+static int set_state(struct verbs_queue *x, enum ibv_qp_state state, int mask,
+		     struct nic_params *params)
 {
 	struct ibv_qp_attr attr = { .qp_state = state, .port_num = x->v->port };
 	int err = ibv_modify_qp(x->qp, &attr, mask);
 
 	/* Old versions give -1 and errno. */
 	if (err)
-		return verbs_why_call(x->v, params, err < 0 ? errno : err, "the queue pair does not start");
+		return verbs_why_call(x->v, params, err < 0 ? errno : err,
+				      "the queue pair does not start");
 	return 0;
 }
 
@@ -149,7 +154,8 @@ static int open_pair(struct verbs_queue *x, struct nic_params *params)
 	poison(x->umem, x->umem_len);
 	verbs_refill(x);
 	if (x->nic_has < x->rx_size / 2)
-		return verbs_why(params, -ENOMEM, "%s: its queue takes no receive buffers: KBACCEL_NIC=xdp",
+		return verbs_why(params, -ENOMEM,
+				 "%s: its queue takes no receive buffers: KBACCEL_NIC=xdp",
 				 x->v->nic.ifname);
 	err = set_state(x, IBV_QPS_RTR, IBV_QP_STATE, params);
 	return err < 0 ? err : set_state(x, IBV_QPS_RTS, IBV_QP_STATE, params);
@@ -164,8 +170,9 @@ static void fit_rings(struct verbs_nic *v, struct nic_params *params)
 	memset(&attr, 0, sizeof(attr));
 	if (ibv_query_device_ex(v->ctx, NULL, &attr) != 0)
 		return;
-	limit = (unsigned)(attr.orig_attr.max_qp_wr < attr.orig_attr.max_cqe ? attr.orig_attr.max_qp_wr
-									      : attr.orig_attr.max_cqe);
+	limit = (unsigned)(attr.orig_attr.max_qp_wr < attr.orig_attr.max_cqe
+				   ? attr.orig_attr.max_qp_wr
+				   : attr.orig_attr.max_cqe);
 	while (limit && params->rx_ring > limit && params->rx_ring > NIC_BURST)
 		params->rx_ring /= 2;
 	while (limit && params->tx_ring > limit && params->tx_ring > NIC_BURST)
@@ -179,7 +186,8 @@ int verbs_queue_open(struct verbs_nic *v, struct nic_params *params)
 	fit_rings(v, params);
 	v->queue = make_queue(v, params);
 	if (!v->queue)
-		return verbs_why(params, -ENOMEM, "no memory for %u frames: free some or lower KBACCEL_FRAMES",
+		return verbs_why(params, -ENOMEM,
+				 "no memory for %u frames: free some or lower KBACCEL_FRAMES",
 				 params->frames);
 	err = open_completions(v->queue, params);
 	if (err == 0)

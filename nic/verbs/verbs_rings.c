@@ -85,8 +85,8 @@ static __attribute__((noinline)) bool has_plain_options(const uint8_t *ip, uint3
 
 	for (; at < header && ip[at] != IPOPT_END; at += len) {
 		len = ip[at] == IPOPT_NOOP ? 1 : at + 1 < header ? ip[at + 1] : 0;
-		if (!len || (len < 2 && ip[at] != IPOPT_NOOP) || at + len > header || ip[at] == IPOPT_LSRR ||
-		    ip[at] == IPOPT_SSRR)
+		if (!len || (len < 2 && ip[at] != IPOPT_NOOP) || at + len > header ||
+		    ip[at] == IPOPT_LSRR || ip[at] == IPOPT_SSRR)
 			return false;
 	}
 	return true;
@@ -99,14 +99,15 @@ static inline bool is_plain4(const struct verbs_queue *x, const struct nic_frame
 	uint32_t header = ip->ihl * 4u;
 	__u64 from[2] = { 0, 0 };
 
-	if (f->len < ETH_HLEN + sizeof(*ip) + sizeof(struct udphdr) || ip->version != 4 || header < sizeof(*ip) ||
-	    f->len < ETH_HLEN + header + sizeof(struct udphdr) || ip->protocol != IPPROTO_UDP || (ip->frag_off & STEER_NET16(STEER_IP_NOT_DF)))
+	if (f->len < ETH_HLEN + sizeof(*ip) + sizeof(struct udphdr) || ip->version != 4 ||
+	    header < sizeof(*ip) || f->len < ETH_HLEN + header + sizeof(struct udphdr) ||
+	    ip->protocol != IPPROTO_UDP || (ip->frag_off & STEER_NET16(STEER_IP_NOT_DF)))
 		return false;
 	from[1] = steer_pair(STEER_MAPPED_WORD, ip->saddr);
 	if (unlikely(header > sizeof(*ip)) && !has_plain_options((const uint8_t *)ip, header))
 		return false;
-	return !steer_martian4(ip->saddr) && !steer_martian_to4(ip->daddr) && ip->saddr != ip->daddr &&
-	       !steer_is_local(x->v->host, from);
+	return !steer_martian4(ip->saddr) && !steer_martian_to4(ip->daddr) &&
+	       ip->saddr != ip->daddr && !steer_is_local(x->v->host, from);
 }
 
 static inline bool is_plain6(const struct verbs_queue *x, const struct nic_frame *f)
@@ -174,7 +175,8 @@ static unsigned take_completions(struct verbs_queue *x, const struct ibv_wc *wc,
 		}
 		f->data = x->umem + wc->wr_id;
 		f->len = wc->byte_len;
-		f->flags = x->v->checksums && (wc->wc_flags & IBV_WC_IP_CSUM_OK) ? NIC_RX_CSUM_OK : 0;
+		f->flags = x->v->checksums && (wc->wc_flags & IBV_WC_IP_CSUM_OK) ? NIC_RX_CSUM_OK
+										 : 0;
 		unpoison(nic_frame_base(&x->q, f->data), NIC_FRAME_PRIV);
 		unpoison(f->data, f->len);
 		x->q.stats.rx_bytes += f->len;
@@ -299,7 +301,8 @@ static void count_posted(struct verbs_queue *x, unsigned posted)
 
 		frame_hide(x, offset);
 		if (i < posted)
-			x->tx_slot[x->tx_head++ & (x->tx_size - 1)] = inlined ? VERBS_INLINED : offset;
+			x->tx_slot[x->tx_head++ & (x->tx_size - 1)] = inlined ? VERBS_INLINED
+									      : offset;
 		if (i >= posted || inlined)
 			pool_put(x, offset);
 	}
@@ -319,14 +322,18 @@ static void post_staged(struct verbs_queue *x)
 		uint32_t number = x->tx_head + i + 1;
 		bool reports = number % x->tx_every == 0;
 
-		sge[i] = (struct ibv_sge){ .addr = (uintptr_t)f->data, .length = f->len, .lkey = x->mr->lkey };
-		wr[i] = (struct ibv_send_wr){ .wr_id = number,
-					      .next = i + 1 < x->staged ? &wr[i + 1] : NULL,
-					      .sg_list = &sge[i],
-					      .num_sge = 1,
-					      .opcode = IBV_WR_SEND,
-					      .send_flags = (f->len <= x->max_inline ? IBV_SEND_INLINE : 0u) |
-							    (reports ? IBV_SEND_SIGNALED : 0u) };
+		sge[i] = (struct ibv_sge){ .addr = (uintptr_t)f->data,
+					   .length = f->len,
+					   .lkey = x->mr->lkey };
+		wr[i] = (struct ibv_send_wr){
+			.wr_id = number,
+			.next = i + 1 < x->staged ? &wr[i + 1] : NULL,
+			.sg_list = &sge[i],
+			.num_sge = 1,
+			.opcode = IBV_WR_SEND,
+			.send_flags = (f->len <= x->max_inline ? IBV_SEND_INLINE : 0u) |
+				      (reports ? IBV_SEND_SIGNALED : 0u)
+		};
 	}
 	err = ibv_post_send(x->qp, wr, &bad);
 	if (unlikely(err)) {

@@ -36,11 +36,12 @@ struct flow6 {
 
 /* The library walks from the end of the attributes from one size to the next. */
 #define PACKED_LIKE(type)                                                                          \
-	_Static_assert(offsetof(type, eth) == sizeof(struct ibv_flow_attr) &&                      \
-			       offsetof(type, ip) == offsetof(type, eth) + sizeof(((type *)0)->eth) && \
-			       offsetof(type, udp) == offsetof(type, ip) + sizeof(((type *)0)->ip) &&  \
-			       sizeof(type) == offsetof(type, udp) + sizeof(((type *)0)->udp),     \
-		       "specifications must follow one another")
+	_Static_assert(                                                                            \
+		offsetof(type, eth) == sizeof(struct ibv_flow_attr) &&                             \
+			offsetof(type, ip) == offsetof(type, eth) + sizeof(((type *)0)->eth) &&    \
+			offsetof(type, udp) == offsetof(type, ip) + sizeof(((type *)0)->ip) &&     \
+			sizeof(type) == offsetof(type, udp) + sizeof(((type *)0)->udp),            \
+		"specifications must follow one another")
 PACKED_LIKE(struct flow4);
 PACKED_LIKE(struct flow6);
 
@@ -49,8 +50,8 @@ static bool any_remote(const struct steer_key *key)
 	return !key->remote[0] && !key->remote[1];
 }
 
-static void fill_attr(struct ibv_flow_attr *attr, const struct verbs_nic *v, const struct steer_key *key,
-		      size_t size)
+static void fill_attr(struct ibv_flow_attr *attr, const struct verbs_nic *v,
+		      const struct steer_key *key, size_t size)
 {
 	attr->type = IBV_FLOW_ATTR_NORMAL;
 	attr->size = (uint16_t)size;
@@ -77,8 +78,8 @@ static void destination_mac(uint8_t mac[6], const struct verbs_nic *v, const str
 }
 
 /* It stands first: what kind of rule it is mlx5 tells by the first specification. */
-static void fill_eth(struct ibv_flow_spec_eth *eth, const struct verbs_nic *v, const struct steer_key *key,
-		     uint16_t type)
+static void fill_eth(struct ibv_flow_spec_eth *eth, const struct verbs_nic *v,
+		     const struct steer_key *key, uint16_t type)
 {
 	eth->type = IBV_FLOW_SPEC_ETH;
 	eth->size = sizeof(*eth);
@@ -146,7 +147,8 @@ int verbs_rule_put(struct verbs_nic *v, struct verbs_rule *rule)
 	if (rule->flow)
 		return 0;
 	if (relaxed_get(v->nic.sealed)) {
-		v->nic.steer_why = "the program had entered seccomp before it first waited: KBACCEL_NIC=xdp";
+		v->nic.steer_why =
+			"the program had entered seccomp before it first waited: KBACCEL_NIC=xdp";
 		return -EPERM;
 	}
 	errno = 0;

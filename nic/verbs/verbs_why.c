@@ -73,14 +73,18 @@ int verbs_why_rule(struct verbs_nic *v, int err, bool v6)
 {
 	switch (err) {
 	case EEXIST:
-		return rule(v, -EEXIST, "another process has the same rule in the NIC: stop it, or give it another port");
+		return rule(
+			v, -EEXIST,
+			"another process has the same rule in the NIC: stop it, or give it another port");
 	case EPERM:
 	case EACCES:
-		return rule(v, -EPERM, "a rule in the NIC takes CAP_NET_RAW when the program first waits: "
-				       "AmbientCapabilities=CAP_NET_RAW, or KBACCEL_NIC=xdp");
+		return rule(v, -EPERM,
+			    "a rule in the NIC takes CAP_NET_RAW when the program first waits: "
+			    "AmbientCapabilities=CAP_NET_RAW, or KBACCEL_NIC=xdp");
 	case ENOMEM:
 	case ENOSPC:
-		return rule(v, -ENOSPC, "the NIC has no room for another rule: narrow KBACCEL_PORTS");
+		return rule(v, -ENOSPC,
+			    "the NIC has no room for another rule: narrow KBACCEL_PORTS");
 	case EIO:
 	case ENODEV:
 		return rule(v, -ENODEV, "the device was removed or is in reset: try again later");
@@ -89,8 +93,9 @@ int verbs_why_rule(struct verbs_nic *v, int err, bool v6)
 	case EOPNOTSUPP:
 		if (v6)
 			return rule(v, -EOPNOTSUPP, "the NIC can not steer IPv6: KBACCEL_NIC=xdp");
-		return rule(v, -EOPNOTSUPP, "the NIC does not steer: on mlx4 set `options mlx4_core "
-					    "log_num_mgm_entry_size=-1` and reload, or KBACCEL_NIC=xdp");
+		return rule(v, -EOPNOTSUPP,
+			    "the NIC does not steer: on mlx4 set `options mlx4_core "
+			    "log_num_mgm_entry_size=-1` and reload, or KBACCEL_NIC=xdp");
 	default:
 		return rule(v, -err, NULL);
 	}

@@ -27,13 +27,15 @@ bool fake_may(unsigned cap)
 	struct __user_cap_data_struct data[2];
 
 	memset(data, 0, sizeof(data));
-	return syscall(SYS_capget, &header, data) == 0 && (data[cap / 32].effective >> (cap % 32) & 1);
+	return syscall(SYS_capget, &header, data) == 0 &&
+	       (data[cap / 32].effective >> (cap % 32) & 1);
 }
 
 static int errno_named(const char *name, size_t len)
 {
 	for (int i = 1; i < 200; i++)
-		if (strerrorname_np(i) && strlen(strerrorname_np(i)) == len && strncmp(strerrorname_np(i), name, len) == 0)
+		if (strerrorname_np(i) && strlen(strerrorname_np(i)) == len &&
+		    strncmp(strerrorname_np(i), name, len) == 0)
 			return i;
 	return EIO;
 }
@@ -63,7 +65,8 @@ int fake_fault(const char *call)
 				return 0;
 			if (value == item)
 				return EIO;
-			return errno_named(p + value + 1, (at ? (size_t)(at - p) : item) - value - 1);
+			return errno_named(p + value + 1,
+					   (at ? (size_t)(at - p) : item) - value - 1);
 		}
 		p += item + (p[item] == ',');
 	}
@@ -116,7 +119,8 @@ static ssize_t send_request(int fd, const struct fake_request *request, const in
 	return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
-int fake_call(struct ibv_context *ctx, struct fake_request *request, struct fake_reply *reply, const int *fds, int nfds)
+int fake_call(struct ibv_context *ctx, struct fake_request *request, struct fake_reply *reply,
+	      const int *fds, int nfds)
 {
 	ssize_t n = -1;
 

@@ -101,8 +101,8 @@ static int query_device_ex(struct ibv_context *ctx, const struct ibv_query_devic
 	return 0;
 }
 
-API ssize_t _ibv_query_gid_table(struct ibv_context *ctx, struct ibv_gid_entry *entry, size_t max, uint32_t flags,
-				 size_t size)
+API ssize_t _ibv_query_gid_table(struct ibv_context *ctx, struct ibv_gid_entry *entry, size_t max,
+				 uint32_t flags, size_t size)
 {
 	if (flags)
 		return -EINVAL;

@@ -38,7 +38,8 @@ struct queue_pair {
 	int doorbell;
 	uint32_t max_send, max_recv, max_inline;
 	bool all_signalled;
-	uint32_t sq_done, rq_done; /* work requests whose places are free again, as completions have told */
+	uint32_t sq_done,
+		rq_done; /* work requests whose places are free again, as completions have told */
 	struct queue_pair *next;
 };
 
@@ -48,7 +49,8 @@ static inline struct context *context_of(struct ibv_context *ctx)
 }
 
 /* fake_call.c. 0, or a positive errno, which errno has, too. */
-int fake_call(struct ibv_context *ctx, struct fake_request *request, struct fake_reply *reply, const int *fds, int nfds);
+int fake_call(struct ibv_context *ctx, struct fake_request *request, struct fake_reply *reply,
+	      const int *fds, int nfds);
 int fake_destroy(struct ibv_context *ctx, uint32_t handle);
 int fake_connect(void);
 int fake_fault(const char *call); /* the errno that @call is to fail with; 0: none */

@@ -20,8 +20,8 @@ static int destroyed(int err)
 }
 
 /* Creates: the handle, or 0 and errno. */
-static uint32_t create(struct ibv_context *ctx, const char *call, struct fake_request *request, struct fake_reply *reply,
-		       const int *fds, int nfds)
+static uint32_t create(struct ibv_context *ctx, const char *call, struct fake_request *request,
+		       struct fake_reply *reply, const int *fds, int nfds)
 {
 	int err = fake_fault(call);
 
@@ -60,7 +60,8 @@ static bool may_pin(size_t len)
 {
 	struct rlimit limit;
 
-	return fake_may(CAP_IPC_LOCK) || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && len <= limit.rlim_cur);
+	return fake_may(CAP_IPC_LOCK) ||
+	       (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && len <= limit.rlim_cur);
 }
 
 static struct ibv_mr *reg_mr(struct ibv_pd *pd, void *addr, size_t len, unsigned access)
@@ -95,7 +96,8 @@ API struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *addr, size_t len, int acc
 	return reg_mr(pd, addr, len, (unsigned)access);
 }
 
-API struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsigned access)
+API struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova,
+				    unsigned access)
 {
 	(void)iova;
 	return reg_mr(pd, addr, len, access);
@@ -162,7 +164,8 @@ static void *map_queue(int fd, size_t len)
 	return mem;
 }
 
-API struct ibv_cq *ibv_create_cq(struct ibv_context *ctx, int cqe, void *cookie, struct ibv_comp_channel *ch, int vector)
+API struct ibv_cq *ibv_create_cq(struct ibv_context *ctx, int cqe, void *cookie,
+				 struct ibv_comp_channel *ch, int vector)
 {
 	struct fake_request request = { .op = FAKE_CQ };
 	struct fake_reply reply;
@@ -209,7 +212,8 @@ API int ibv_destroy_cq(struct ibv_cq *cq)
 	if (cq->channel) {
 		cq->channel->refcnt--;
 		if (cq->comp_events_completed != 0) {
-			static const char text[] = "fake libibverbs: ibv_destroy_cq() would hang: events not acknowledged\n";
+			static const char text[] =
+				"fake libibverbs: ibv_destroy_cq() would hang: events not acknowledged\n";
 
 			if (write(2, text, sizeof(text) - 1) < 0)
 				abort();
@@ -233,7 +237,8 @@ static void fill_request(struct fake_request *request, const struct ibv_qp_init_
 	request->qp.max_inline = attr->cap.max_inline_data;
 }
 
-static struct queue_pair *fill_pair(struct queue_pair *p, struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
+static struct queue_pair *fill_pair(struct queue_pair *p, struct ibv_pd *pd,
+				    const struct ibv_qp_init_attr *attr)
 {
 	struct context *c = context_of(pd->context);
 

@@ -84,11 +84,11 @@ struct options {
 	bool no_steering; /* mlx4 that was not configured for it */
 	bool no_raw;	  /* no raw packet queue pairs, as most RDMA devices */
 	bool no_checksums;
-	unsigned rules;	  /* so many at most; 0: no limit */
+	unsigned rules; /* so many at most; 0: no limit */
 	unsigned max_inline;
 	unsigned max_wr;
 	unsigned ifindex;
-	bool infiniband;  /* the port is not Ethernet */
+	bool infiniband; /* the port is not Ethernet */
 };
 
 struct hca {

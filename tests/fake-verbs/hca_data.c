@@ -58,10 +58,12 @@ static bool complete(struct cq *c, struct qp *q, const struct fake_cqe *e)
 
 static struct mr *region(const struct qp *q, const struct fake_wr *w)
 {
-	struct object *o = w->lkey && w->lkey <= MAX_OBJECTS ? q->o.client->object[w->lkey - 1] : NULL;
+	struct object *o = w->lkey && w->lkey <= MAX_OBJECTS ? q->o.client->object[w->lkey - 1]
+							     : NULL;
 	struct mr *m = (struct mr *)o;
 
-	if (!o || o->kind != KIND_MR || m->pd != q->pd || w->addr < m->addr || w->addr + w->len > m->addr + m->len)
+	if (!o || o->kind != KIND_MR || m->pd != q->pd || w->addr < m->addr ||
+	    w->addr + w->len > m->addr + m->len)
 		return NULL;
 	return m;
 }
@@ -93,7 +95,8 @@ static bool checksums_right(const uint8_t *d, size_t len)
 	const uint8_t *ip = d + 14;
 	uint32_t udp_len;
 
-	if (hca.options.no_checksums || len < 42 || d[12] != 8 || d[13] != 0 || ip[0] != 0x45 || ip[9] != IPPROTO_UDP)
+	if (hca.options.no_checksums || len < 42 || d[12] != 8 || d[13] != 0 || ip[0] != 0x45 ||
+	    ip[9] != IPPROTO_UDP)
 		return false;
 	udp_len = (uint32_t)(ip[24] << 8 | ip[25]);
 	if (34 + udp_len > len || (!ip[26] && !ip[27]) || sum_words(ip, 20, 0) != 0xffff)
@@ -105,7 +108,8 @@ static void receive(struct qp *q, const uint8_t *frame, size_t len)
 {
 	struct fake_wr *w = fake_recv_wr(q->mem, q->max_send, q->max_recv, q->mem->rq.cons);
 	struct fake_cqe e = { .status = IBV_WC_SUCCESS, .byte_len = (uint32_t)len };
-	struct iovec from = { (void *)(uintptr_t)frame, len }, to = { (void *)(uintptr_t)w->addr, len };
+	struct iovec from = { (void *)(uintptr_t)frame, len },
+		     to = { (void *)(uintptr_t)w->addr, len };
 	struct mr *m;
 
 	if (q->state != IBV_QPS_RTR && q->state != IBV_QPS_RTS)
@@ -118,7 +122,8 @@ static void receive(struct qp *q, const uint8_t *frame, size_t len)
 	m = region(q, w);
 	if (len > w->len)
 		e.status = IBV_WC_LOC_LEN_ERR;
-	else if (!m || !m->writable || process_vm_writev(q->o.client->pid, &from, 1, &to, 1, 0) != (ssize_t)len)
+	else if (!m || !m->writable ||
+		 process_vm_writev(q->o.client->pid, &from, 1, &to, 1, 0) != (ssize_t)len)
 		e.status = IBV_WC_LOC_PROT_ERR;
 	else if (checksums_right(frame, len))
 		e.wc_flags = IBV_WC_IP_CSUM_OK;
@@ -198,7 +203,8 @@ static bool fetch(const struct qp *q, const struct fake_wr *w, uint8_t *frame)
 		memcpy(frame, w->data, w->len);
 		return true;
 	}
-	return region(q, w) && process_vm_readv(q->o.client->pid, &to, 1, &from, 1, 0) == (ssize_t)w->len;
+	return region(q, w) &&
+	       process_vm_readv(q->o.client->pid, &to, 1, &from, 1, 0) == (ssize_t)w->len;
 }
 
 /* What one queue pair sends to a group the others on the device receive, and it itself. */

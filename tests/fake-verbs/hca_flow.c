@@ -11,8 +11,8 @@
 
 #include "tests/fake-verbs/hca.h"
 
-#define MAX_SPECS 10		/* IB_FLOW_SPEC_SUPPORT_LAYERS */
-#define LAST_PRIORITY 15	/* MLX5_IB_FLOW_LAST_PRIO */
+#define MAX_SPECS 10	 /* IB_FLOW_SPEC_SUPPORT_LAYERS */
+#define LAST_PRIORITY 15 /* MLX5_IB_FLOW_LAST_PRIO */
 
 /* What the specifications of a rule say, and what a frame is, in one shape. */
 struct fields {
@@ -92,7 +92,8 @@ static bool is_taken(const struct flow *f)
 
 	LIST_FOREACH(other, &hca.flows, link)
 		if (other->priority == f->priority && other->len == f->len &&
-		    memcmp(other->spec, f->spec, f->len) == 0 && (!f->multicast || other->qp == f->qp))
+		    memcmp(other->spec, f->spec, f->len) == 0 &&
+		    (!f->multicast || other->qp == f->qp))
 			return true;
 	return false;
 }
@@ -102,8 +103,9 @@ int hca_check_flow(const struct fake_request *r, struct flow *f)
 	struct layers l;
 	int err;
 
-	if (r->flow.specs > MAX_SPECS || r->flow.len > FAKE_SPECS_MAX || r->flow.port != 1 || r->flow.flags ||
-	    r->flow.type != IBV_FLOW_ATTR_NORMAL || !parse(r->flow.spec, r->flow.len, &l))
+	if (r->flow.specs > MAX_SPECS || r->flow.len > FAKE_SPECS_MAX || r->flow.port != 1 ||
+	    r->flow.flags || r->flow.type != IBV_FLOW_ATTR_NORMAL ||
+	    !parse(r->flow.spec, r->flow.len, &l))
 		return EINVAL;
 	if (r->flow.priority > LAST_PRIORITY)
 		return ENOMEM;
@@ -116,8 +118,8 @@ int hca_check_flow(const struct fake_request *r, struct flow *f)
 	f->len = r->flow.len;
 	memcpy(f->spec, r->flow.spec, f->len);
 	/* mlx5 flow_is_multicast_only(): the first specification decides. */
-	f->multicast = r->flow.len && (const void *)l.eth == (const void *)r->flow.spec && mac_given(&l) &&
-		       hca_is_multicast(l.eth->val.dst_mac);
+	f->multicast = r->flow.len && (const void *)l.eth == (const void *)r->flow.spec &&
+		       mac_given(&l) && hca_is_multicast(l.eth->val.dst_mac);
 	return is_taken(f) ? EEXIST : 0;
 }
 
@@ -175,8 +177,9 @@ static bool fits(const struct layers *l, const struct fields *f)
 	if (l->v6 && (!f->v6 || !same(f->src, l->v6->val.src_ip, l->v6->mask.src_ip, 16) ||
 		      !same(f->dst, l->v6->val.dst_ip, l->v6->mask.dst_ip, 16)))
 		return false;
-	return !l->udp || (f->udp && same(&f->sport, &l->udp->val.src_port, &l->udp->mask.src_port, 2) &&
-			   same(&f->dport, &l->udp->val.dst_port, &l->udp->mask.dst_port, 2));
+	return !l->udp ||
+	       (f->udp && same(&f->sport, &l->udp->val.src_port, &l->udp->mask.src_port, 2) &&
+		same(&f->dport, &l->udp->val.dst_port, &l->udp->mask.dst_port, 2));
 }
 
 bool hca_matches(const struct flow *f, const uint8_t *frame, size_t len)

@@ -42,9 +42,11 @@ static void die(const char *what)
 /* Frames of an interface, complete: checksums left to hardware must be switched off at the other ends. */
 static int open_interface(const char *name)
 {
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL),
 				  .sll_ifindex = (int)if_nametoindex(name) };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), size = 8 << 20, on = 1;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), size = 8 << 20,
+	    on = 1;
 
 	if (fd < 0 || !at.sll_ifindex || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		die(name);
@@ -111,7 +113,10 @@ static ssize_t read_frame(int fd, uint8_t *frame, uint64_t *sent)
 		char bytes[CMSG_SPACE(sizeof(struct timespec))];
 	} control;
 	struct iovec iov = { frame, FRAME_MAX };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	ssize_t len = recvmsg(fd, &msg, MSG_DONTWAIT);
 	struct cmsghdr *c = len > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	struct timespec ts;

@@ -20,7 +20,8 @@ void hca_event(struct client *c, enum ibv_event_type type)
 {
 	uint64_t event = type;
 
-	if (c->events >= 0 && write(c->events, &event, sizeof(event)) < 0 && errno != EPIPE && errno != EAGAIN)
+	if (c->events >= 0 && write(c->events, &event, sizeof(event)) < 0 && errno != EPIPE &&
+	    errno != EAGAIN)
 		_exit(3);
 }
 
@@ -112,7 +113,8 @@ static int destroy(struct object *o)
 /* Users before what they use, whatever the handles are. */
 static void destroy_all(struct client *c)
 {
-	static const enum kind order[] = { KIND_FLOW, KIND_QP, KIND_CQ, KIND_CHANNEL, KIND_MR, KIND_PD };
+	static const enum kind order[] = { KIND_FLOW,	 KIND_QP, KIND_CQ,
+					   KIND_CHANNEL, KIND_MR, KIND_PD };
 
 	for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]); k++)
 		for (unsigned i = 0; i < MAX_OBJECTS; i++)
@@ -181,7 +183,8 @@ static void *map(int fd, size_t len)
 	return mem == MAP_FAILED ? NULL : mem;
 }
 
-static int make_cq(struct client *c, const struct fake_request *r, const int *fds, struct fake_reply *reply)
+static int make_cq(struct client *c, const struct fake_request *r, const int *fds,
+		   struct fake_reply *reply)
 {
 	struct channel *ch = (struct channel *)find(c, r->cq.channel, KIND_CHANNEL);
 	struct cq *q;
@@ -214,7 +217,8 @@ static void fill_qp(struct qp *q, const struct fake_request *r, const int *fds)
 	LIST_INSERT_HEAD(&hca.qps, q, link);
 }
 
-static int make_qp(struct client *c, const struct fake_request *r, const int *fds, struct fake_reply *reply)
+static int make_qp(struct client *c, const struct fake_request *r, const int *fds,
+		   struct fake_reply *reply)
 {
 	struct object *pd = find(c, r->handle, KIND_PD);
 	struct cq *send_cq = (struct cq *)find(c, r->qp.send_cq, KIND_CQ);
@@ -223,8 +227,8 @@ static int make_qp(struct client *c, const struct fake_request *r, const int *fd
 
 	if (r->qp.type != IBV_QPT_RAW_PACKET || hca.options.no_raw)
 		return EOPNOTSUPP;
-	if (!pd || !send_cq || !recv_cq || r->qp.max_send > hca.options.max_wr || r->qp.max_recv > hca.options.max_wr ||
-	    r->qp.max_inline > FAKE_INLINE_MAX)
+	if (!pd || !send_cq || !recv_cq || r->qp.max_send > hca.options.max_wr ||
+	    r->qp.max_recv > hca.options.max_wr || r->qp.max_inline > FAKE_INLINE_MAX)
 		return EINVAL;
 	q = make(c, KIND_QP, sizeof(*q));
 	if (!q)
@@ -234,7 +238,8 @@ static int make_qp(struct client *c, const struct fake_request *r, const int *fd
 	q->recv_cq = recv_cq;
 	fill_qp(q, r, fds);
 	reply->handle = q->o.handle;
-	reply->max_inline = r->qp.max_inline < hca.options.max_inline ? r->qp.max_inline : hca.options.max_inline;
+	reply->max_inline = r->qp.max_inline < hca.options.max_inline ? r->qp.max_inline
+								      : hca.options.max_inline;
 	return 0;
 }
 
@@ -248,8 +253,8 @@ static bool may_become(enum ibv_qp_state from, const struct fake_request *r)
 	case IBV_QPS_ERR:
 		return mask == IBV_QP_STATE;
 	case IBV_QPS_INIT:
-		return (from == IBV_QPS_RESET || from == IBV_QPS_INIT) && mask == (IBV_QP_STATE | IBV_QP_PORT) &&
-		       r->modify.port == 1;
+		return (from == IBV_QPS_RESET || from == IBV_QPS_INIT) &&
+		       mask == (IBV_QP_STATE | IBV_QP_PORT) && r->modify.port == 1;
 	case IBV_QPS_RTR:
 		return from == IBV_QPS_INIT && mask == IBV_QP_STATE;
 	case IBV_QPS_RTS:
@@ -328,7 +333,8 @@ static int fds_of(uint32_t op)
 	}
 }
 
-static int execute(struct client *c, const struct fake_request *r, const int *fds, struct fake_reply *reply)
+static int execute(struct client *c, const struct fake_request *r, const int *fds,
+		   struct fake_reply *reply)
 {
 	struct object *o;
 
@@ -391,7 +397,9 @@ void hca_command(struct client *c)
 	struct fake_request request;
 	struct fake_reply reply;
 	struct iovec iov = { &request, sizeof(request) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	int fds[MAX_FDS], n;
 	ssize_t len = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);

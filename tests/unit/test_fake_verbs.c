@@ -32,7 +32,10 @@ static struct ibv_qp *make_qp(struct ibv_cq *send_cq, struct ibv_cq *recv_cq, un
 {
 	struct ibv_qp_init_attr attr = { .send_cq = send_cq,
 					 .recv_cq = recv_cq,
-					 .cap = { .max_send_wr = n, .max_recv_wr = n, .max_send_sge = 1, .max_recv_sge = 1,
+					 .cap = { .max_send_wr = n,
+						  .max_recv_wr = n,
+						  .max_send_sge = 1,
+						  .max_recv_sge = 1,
 						  .max_inline_data = 64 },
 					 .qp_type = IBV_QPT_RAW_PACKET };
 
@@ -48,8 +51,8 @@ static int to_state(struct ibv_qp *p, enum ibv_qp_state state, int mask)
 
 static int start_qp(struct ibv_qp *p)
 {
-	return to_state(p, IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PORT) || to_state(p, IBV_QPS_RTR, IBV_QP_STATE) ||
-	       to_state(p, IBV_QPS_RTS, IBV_QP_STATE);
+	return to_state(p, IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PORT) ||
+	       to_state(p, IBV_QPS_RTR, IBV_QP_STATE) || to_state(p, IBV_QPS_RTS, IBV_QP_STATE);
 }
 
 static int setup(void **state)
@@ -80,8 +83,9 @@ static int teardown(void **state)
 	(void)state;
 	if (!able)
 		return 0;
-	if ((qp && ibv_destroy_qp(qp)) || ibv_destroy_cq(rcq) || ibv_destroy_cq(scq) || ibv_destroy_comp_channel(channel) ||
-	    ibv_dereg_mr(mr) || ibv_dealloc_pd(pd) || ibv_close_device(ctx))
+	if ((qp && ibv_destroy_qp(qp)) || ibv_destroy_cq(rcq) || ibv_destroy_cq(scq) ||
+	    ibv_destroy_comp_channel(channel) || ibv_dereg_mr(mr) || ibv_dealloc_pd(pd) ||
+	    ibv_close_device(ctx))
 		return -1;
 	return hca_stop() ? 0 : -1;
 }
@@ -98,7 +102,8 @@ static void states_follow_one_another(void **state)
 	need();
 	assert_int_equal(to_state(qp, IBV_QPS_RTR, IBV_QP_STATE), EINVAL);
 	assert_int_equal(to_state(qp, IBV_QPS_INIT, IBV_QP_STATE), EINVAL);
-	assert_int_equal(to_state(qp, IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PORT | IBV_QP_PKEY_INDEX), EINVAL);
+	assert_int_equal(to_state(qp, IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PORT | IBV_QP_PKEY_INDEX),
+			 EINVAL);
 	assert_int_equal(to_state(qp, IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PORT), 0);
 	assert_int_equal(to_state(qp, IBV_QPS_RTS, IBV_QP_STATE), EINVAL);
 	assert_int_equal(to_state(qp, IBV_QPS_RTR, IBV_QP_STATE | IBV_QP_AV), EINVAL);
@@ -112,7 +117,9 @@ static void states_follow_one_another(void **state)
 
 static void other_kinds_of_queue_pairs_are_refused(void **state)
 {
-	struct ibv_qp_init_attr attr = { .send_cq = scq, .recv_cq = rcq, .qp_type = IBV_QPT_UD, .cap = { .max_send_wr = 1 } };
+	struct ibv_qp_init_attr attr = {
+		.send_cq = scq, .recv_cq = rcq, .qp_type = IBV_QPT_UD, .cap = { .max_send_wr = 1 }
+	};
 
 	(void)state;
 	need();
@@ -134,7 +141,10 @@ struct rule {
 
 static struct rule good_rule(void)
 {
-	struct rule r = { .attr = { .type = IBV_FLOW_ATTR_NORMAL, .size = sizeof(r), .num_of_specs = 3, .port = 1 },
+	struct rule r = { .attr = { .type = IBV_FLOW_ATTR_NORMAL,
+				    .size = sizeof(r),
+				    .num_of_specs = 3,
+				    .port = 1 },
 			  .eth = { .type = IBV_FLOW_SPEC_ETH, .size = sizeof(r.eth) },
 			  .ip = { .type = IBV_FLOW_SPEC_IPV4, .size = sizeof(r.ip) },
 			  .udp = { .type = IBV_FLOW_SPEC_UDP, .size = sizeof(r.udp) } };
@@ -231,7 +241,12 @@ static int post_receive(uint64_t id, uint32_t len)
 static int post_send(uint64_t id, uint32_t lkey, unsigned flags)
 {
 	struct ibv_sge sge = { .addr = (uintptr_t)memory, .length = 60, .lkey = lkey };
-	struct ibv_send_wr wr = { .wr_id = id, .sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND, .send_flags = flags }, *bad;
+	struct ibv_send_wr wr = { .wr_id = id,
+				  .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = IBV_WR_SEND,
+				  .send_flags = flags },
+			   *bad;
 
 	return ibv_post_send(qp, &wr, &bad);
 }
@@ -306,7 +321,11 @@ static void inline_data_has_a_limit(void **state)
 	assert_int_equal(post_send(1, 0, IBV_SEND_INLINE | IBV_SEND_SIGNALED), 0); /* no key needed */
 	memset(memory, 0, 60);
 	struct ibv_sge sge = { .addr = (uintptr_t)memory, .length = 65 };
-	struct ibv_send_wr wr = { .sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_INLINE }, *bad = NULL;
+	struct ibv_send_wr wr = { .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = IBV_WR_SEND,
+				  .send_flags = IBV_SEND_INLINE },
+			   *bad = NULL;
 
 	assert_int_equal(ibv_post_send(qp, &wr, &bad), EINVAL);
 	assert_ptr_equal(bad, &wr);

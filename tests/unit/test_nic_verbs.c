@@ -5,40 +5,6 @@
 
 #include "tests/unit/test_nic_verbs.h"
 
-#define VERBS_SLACK 31 /* receive buffers that are not posted one by one */
-
-static int setup_with(const char *options)
-{
-	if (!ops)
-		return 0;
-	return hca_start(options) && open_nic() == 0 ? 0 : -1;
-}
-
-static int setup(void **state)
-{
-	return (void)state, setup_with("");
-}
-
-static int setup_plain(void **state)
-{
-	(void)state;
-	return setup_with("-i 0 -o no-checksums");
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (!ops)
-		return 0;
-	ops->close(nic);
-	return hca_stop() ? 0 : -1;
-}
-
-static void need_device(void)
-{
-	if (!ops)
-		skip();
-}
 
 static void it_is_described(void **state)
 {
@@ -120,7 +86,8 @@ static void right_checksums(struct test_frame *f)
 	frame_ip4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_ip4(f), 20, 0));
 	frame_udp4(f)->check = 0;
 	frame_udp4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_udp4(f), len,
-							  add_words((uint8_t *)&frame_ip4(f)->saddr, 8, IPPROTO_UDP + len)));
+							  add_words((uint8_t *)&frame_ip4(f)->saddr,
+								    8, IPPROTO_UDP + len)));
 }
 
 /* The NIC says that sums are right, for IPv4 only; where it does not, they are not known to be wrong. */
@@ -160,9 +127,14 @@ static void without_offload_none_is(void **state)
 
 static void a_peer_and_an_address_can_be_named(void **state)
 {
-	struct nic_flow one = { .local = addr(A4), .remote = addr(B4), .local_port = htons(53), .remote_port = htons(1000) };
+	struct nic_flow one = { .local = addr(A4),
+				.remote = addr(B4),
+				.local_port = htons(53),
+				.remote_port = htons(1000) };
 	struct nic_flow six = { .local = addr(A6), .local_port = htons(53) };
-	struct nic_flow mixed = { .local = addr(A6), .remote = addr(B4), .local_port = htons(53), .remote_port = 1 };
+	struct nic_flow mixed = {
+		.local = addr(A6), .remote = addr(B4), .local_port = htons(53), .remote_port = 1
+	};
 
 	(void)state;
 	need_device();
@@ -207,7 +179,9 @@ static void groups_are_steered(void **state)
 	(void)state;
 	need_device();
 	for (unsigned i = 0; i < 2; i++) {
-		struct nic_flow flow = { .local = addr(groups[i]), .local_port = htons(53), .flags = NIC_FLOW_SHARED };
+		struct nic_flow flow = { .local = addr(groups[i]),
+					 .local_port = htons(53),
+					 .flags = NIC_FLOW_SHARED };
 
 		frame_make(&f, nic->mac, i ? B6 : B4, 1000, groups[i], 53, FRAME_PAYLOAD);
 		frame_to_group(&f);
@@ -222,7 +196,9 @@ static void groups_are_steered(void **state)
 
 static void a_shared_port_is_refused(void **state)
 {
-	struct nic_flow flow = { .local_port = htons(53), .families = NIC_FLOW_V4, .flags = NIC_FLOW_SHARED };
+	struct nic_flow flow = { .local_port = htons(53),
+				 .families = NIC_FLOW_V4,
+				 .flags = NIC_FLOW_SHARED };
 
 	(void)state;
 	need_device();
@@ -411,135 +387,6 @@ static void no_wake_up_is_lost(void **state)
 	assert_false(nic->broken);
 }
 
-static unsigned transmit(unsigned want, unsigned len)
-{
-	struct nic_frame out[NIC_BURST];
-	uint8_t *base[NIC_BURST];
-	unsigned n = nic_tx_alloc(q, base, want < NIC_BURST ? want : NIC_BURST);
-
-	for (unsigned i = 0; i < n; i++) {
-		out[i] = (struct nic_frame){ .data = base[i] + NIC_FRAME_DATA, .len = len };
-		memset(out[i].data, 0, len);
-		out[i].data[0] = 2;
-		out[i].data[14] = (uint8_t)i;
-	}
-	assert_int_equal(nic_tx_burst(q, out, n), n);
-	assert_int_equal(nic_tx_kick(q), 0);
-	return n;
-}
-
-static void frames_are_sent(void **state)
-{
-	uint8_t frame[4096], *base[NIC_BURST];
-	unsigned before, sent = 0, got = 0, n;
-
-	(void)state;
-	need_device();
-	before = ops->pool_free(q);
-	for (unsigned round = 0; sent < 5000; round++) {
-		n = transmit(1 + round % NIC_BURST, round % 3 ? 60 : 1000);
-		for (unsigned i = 0; i < n; i++) {
-			assert_int_equal(frames_at(wire, frame, sizeof(frame), 1, 1000), 1);
-			assert_int_equal(frame[14], i);
-			got++;
-		}
-		sent += n;
-	}
-	assert_int_equal(got, sent);
-	n = nic_tx_alloc(q, base, NIC_BURST);
-	nic_free(q, base, n);
-	assert_true(before - ops->pool_free(q) <= NIC_BURST);
-	assert_int_equal(q->stats.tx_frames, sent);
-	assert_false(nic->broken);
-}
-
-/* Nothing is sent by the device for a while: the ring fills up, and says so. */
-static void a_full_tx_ring_is_counted(void **state)
-{
-	uint8_t frame[4096];
-	unsigned sent = 0, n;
-
-	(void)state;
-	need_device();
-	kill(hca, SIGSTOP);
-	while ((n = transmit(40, 60)) > 0)
-		sent += n;
-	assert_int_equal(sent, 64);
-	assert_true(q->stats.tx_full > 0);
-	assert_int_equal(frames_at(wire, frame, sizeof(frame), 1, 20), 0);
-	kill(hca, SIGCONT);
-	assert_int_equal(frames_at(wire, frame, sizeof(frame), 65, 200), 64);
-	assert_int_equal(transmit(40, 60), 40);
-	assert_int_equal(frames_at(wire, frame, sizeof(frame), 40, 200), 40);
-}
-
-/* Frames that are kept back: the NIC goes on until it has none; with frames it goes on again. */
-static void a_starved_nic_recovers(void **state)
-{
-	static struct nic_frame kept[1024];
-	unsigned n = 0, more;
-
-	(void)state;
-	need_device();
-	local(A4, true);
-	steer_port(53, true);
-	do {
-		send_frames(B4, A4, 53, 64);
-		more = receive(kept + n, 64);
-		n += more;
-	} while (more);
-	assert_true(n <= 512 && n >= 512 - 2 * NIC_BURST);
-	assert_true(ops->pool_free(q) > 0);
-	give_back(kept, n);
-	assert_went(0, 0);
-	send_frames(B4, A4, 53, 100);
-	assert_went(100, 0);
-}
-
-/* Each frame has one owner, whatever happens: those of the pool, the NIC and ours make all of them, at any time. */
-static void no_frame_is_lost_or_doubled(void **state)
-{
-	struct nic_frame held[512];
-	unsigned count = 0, seed = 1, n;
-	uint8_t frame[4096];
-
-	(void)state;
-	need_device();
-	local(A4, true);
-	steer_port(53, true);
-	for (unsigned step = 0; step < 3000; step++) {
-		seed = seed * 1103515245 + 12345;
-		switch (seed >> 16 & 3) {
-		case 0:
-			send_frames(B4, A4, 53, 1 + (seed >> 20) % 20);
-			break;
-		case 1:
-			if (count < 512 - NIC_BURST)
-				count += nic_rx_burst(q, held + count, NIC_BURST);
-			break;
-		case 2:
-			n = count ? (seed >> 20) % (count + 1) : 0;
-			give_back(held + count - n, n);
-			count -= n;
-			break;
-		default:
-			n = transmit(1 + (seed >> 20) % 16, seed & 1 ? 60 : 900);
-			frames_at(wire, frame, sizeof(frame), n, 500);
-		}
-		for (unsigned i = 0; i < count; i++)
-			for (unsigned k = 0; k < i; k++)
-				assert_ptr_not_equal(nic_frame_base(q, held[i].data), nic_frame_base(q, held[k].data));
-	}
-	give_back(held, count);
-	while ((n = receive(held, NIC_BURST)) > 0)
-		give_back(held, n);
-	transmit(64, 60);
-	/* All but what the receive queue has, and what is sent and not reported yet. */
-	assert_true(ops->pool_free(q) >= 512 - 128 - NIC_BURST);
-	assert_true(ops->pool_free(q) <= 512 - 128 + VERBS_SLACK);
-	assert_false(nic->broken);
-}
-
 static void close_leaves_nothing(void **state)
 {
 	int fds;
@@ -584,11 +431,6 @@ int main(int argc, char **argv)
 		CASE(odd_frames_are_dropped),
 		CASE(a_frame_wakes),
 		CASE(no_wake_up_is_lost),
-		CASE(frames_are_sent),
-		CASE_PLAIN(frames_are_sent),
-		CASE(a_full_tx_ring_is_counted),
-		CASE(a_starved_nic_recovers),
-		CASE(no_frame_is_lost_or_doubled),
 		CASE(close_leaves_nothing),
 	};
 

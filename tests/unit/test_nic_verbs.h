@@ -30,7 +30,9 @@ static inline int open_nic(void)
 {
 	int err;
 
-	params = (struct nic_params){ .ifname = VERBS_IF, .rx_ring = 128, .tx_ring = 64, .frames = 512 };
+	params = (struct nic_params){
+		.ifname = VERBS_IF, .rx_ring = 128, .tx_ring = 64, .frames = 512
+	};
 	err = ops->open(&params, &nic);
 	if (err < 0)
 		print_message("why: %s\n", params.why);
@@ -98,7 +100,8 @@ static inline void assert_went(unsigned ours, unsigned kernels)
 {
 	struct nic_frame in[256];
 	uint8_t frame[4096];
-	unsigned n = receive(in, ours + 1), k = frames_at(kernel_side, frame, sizeof(frame), kernels + 1, 50);
+	unsigned n = receive(in, ours + 1),
+		 k = frames_at(kernel_side, frame, sizeof(frame), kernels + 1, 50);
 
 	give_back(in, n);
 	assert_int_equal(n, ours);
@@ -131,6 +134,41 @@ static inline bool load(void)
 	assert_null(entry(NIC_ABI + 1));
 	ops = entry(NIC_ABI);
 	return ops != NULL;
+}
+
+/* The plugin opened on a device of some kind. */
+static inline int setup_with(const char *options)
+{
+	if (!ops)
+		return 0;
+	return hca_start(options) && open_nic() == 0 ? 0 : -1;
+}
+
+static inline int setup(void **state)
+{
+	(void)state;
+	return setup_with("");
+}
+
+static inline int setup_plain(void **state)
+{
+	(void)state;
+	return setup_with("-i 0 -o no-checksums");
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	if (!ops)
+		return 0;
+	ops->close(nic);
+	return hca_stop() ? 0 : -1;
+}
+
+static inline void need_device(void)
+{
+	if (!ops)
+		skip();
 }
 
 /* Device only; the plugin is closed behind the case. */

@@ -145,7 +145,8 @@ static void a_child_leaves_its_parents_queue_alone(void **state)
 static int child_opens_its_own(void)
 {
 	ops->forked(nic);
-	if (open_nic() != 0 || local(A4, true) != 0 || steer_port(53, true) != -EEXIST || steer_port(54, true) != 0)
+	if (open_nic() != 0 || local(A4, true) != 0 || steer_port(53, true) != -EEXIST ||
+	    steer_port(54, true) != 0)
 		return 1;
 	send_frames(B4, A4, 54, 5);
 	return receive((struct nic_frame[8]){ { 0 } }, 5) != 5;

@@ -38,7 +38,8 @@ static inline const char *build_dir(void)
 static inline bool verbs_namespace(void)
 {
 	return geteuid() == 0 && unshare(CLONE_NEWNET) == 0 &&
-	       system("ip link add " VERBS_IF " type veth peer name kbv1 && ip link set " VERBS_IF " up") == 0;
+	       system("ip link add " VERBS_IF " type veth peer name kbv1 && ip link set " VERBS_IF
+		      " up") == 0;
 }
 
 /* Begins the program again with the fake library in its path. */
