@@ -74,10 +74,10 @@ start_fast server 5300 -s 5300
 server=$SPAWNED
 kill -STOP "$server"
 sleep 1.2
-client -s -N 1000 -n 300 "$A4" 5300 >/dev/null
+client -s -N 1000 -n 200 "$A4" 5300 >/dev/null
 kill -CONT "$server"
-wait_until 2 eval '[[ $(numbers_in server 1000 1299) = 300 ]]'
-equal 'stopped: its rules hold, the ring has it' '300 300' "$(numbers_in server 1000 1299) $(lines_in server 1000 1299)"
+wait_until 2 eval '[[ $(numbers_in server 1000 1199) = 200 ]]'
+equal 'stopped: its rules hold, the ring has it' '200 200' "$(numbers_in server 1000 1199) $(lines_in server 1000 1199)"
 kill -KILL "$server"
 wait "$server" 2>/dev/null
 spawn "$NS_A" next "$bin/accel_server" 5300
