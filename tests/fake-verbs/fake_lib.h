@@ -35,7 +35,6 @@ struct completion_queue {
 struct queue_pair {
 	struct ibv_qp qp; /* first */
 	struct fake_qp_mem *mem;
-	int doorbell;
 	uint32_t max_send, max_recv, max_inline;
 	bool all_signalled;
 	uint32_t sq_done,

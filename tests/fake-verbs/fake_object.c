@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -262,7 +261,7 @@ API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *att
 	struct fake_reply reply;
 	struct queue_pair *p;
 	size_t len = fake_qp_len(attr->cap.max_send_wr, attr->cap.max_recv_wr);
-	int fds[2];
+	int fd;
 
 	if (attr->qp_type == IBV_QPT_RAW_PACKET && !fake_may(CAP_NET_RAW)) {
 		errno = EPERM;
@@ -273,15 +272,13 @@ API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *att
 		return NULL;
 	}
 	p = calloc(1, sizeof(*p));
-	fds[0] = memfd_create("fake-qp", MFD_CLOEXEC);
-	fds[1] = p->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	p->mem = map_queue(fds[0], len);
+	fd = memfd_create("fake-qp", MFD_CLOEXEC);
+	p->mem = map_queue(fd, len);
 	fill_request(&request, attr);
-	p->qp.handle = create(pd->context, "create_qp", &request, &reply, fds, 2);
-	close(fds[0]);
+	p->qp.handle = create(pd->context, "create_qp", &request, &reply, &fd, 1);
+	close(fd);
 	if (!p->qp.handle) {
 		munmap(p->mem, len);
-		close(p->doorbell);
 		free(p);
 		return NULL;
 	}
@@ -318,7 +315,6 @@ API int ibv_destroy_qp(struct ibv_qp *qp)
 		at = &(*at)->next;
 	*at = p->next;
 	munmap(p->mem, fake_qp_len(p->max_send, p->max_recv));
-	close(p->doorbell);
 	free(p);
 	return 0;
 }

@@ -56,7 +56,6 @@ struct qp {
 	struct cq *send_cq, *recv_cq;
 	struct fake_qp_mem *mem;
 	uint32_t max_send, max_recv;
-	int doorbell;
 	enum ibv_qp_state state;
 	unsigned no_buffer; /* frames that were lost */
 	LIST_ENTRY(qp) link;

@@ -190,17 +190,6 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Doorbells have no other use than to end a sleep. */
-static void quiet_doorbells(void)
-{
-	uint64_t rung;
-	struct qp *q;
-
-	LIST_FOREACH(q, &hca.qps, link)
-		if (read(q->doorbell, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
-			die("doorbell");
-}
-
 /* Work queues are polled; before a sleep the processes are told to ring. */
 static int wait_events(struct epoll_event *events, int max)
 {
@@ -224,19 +213,6 @@ static struct client *client_of(void *what)
 	return NULL;
 }
 
-static const char doorbells[] = "doorbells"; /* what epoll tells them by, all alike */
-
-/* New queue pairs' doorbells into the set; those that are gone leave it when their descriptor is closed. */
-static void watch_doorbells(void)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = (void *)(uintptr_t)doorbells };
-	struct qp *q;
-
-	LIST_FOREACH(q, &hca.qps, link)
-		if (epoll_ctl(hca.epoll, EPOLL_CTL_ADD, q->doorbell, &event) < 0 && errno != EEXIST)
-			die("epoll");
-}
-
 static void serve(void)
 {
 	struct epoll_event events[BATCH];
@@ -256,12 +232,9 @@ static void serve(void)
 				take_signal(hca.signals);
 			else if (what == stdin)
 				return;
-			else if (what == doorbells)
-				quiet_doorbells();
 			else if ((c = client_of(what)))
 				hca_command(c);
 		}
-		watch_doorbells();
 	}
 }
 

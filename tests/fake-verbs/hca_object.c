@@ -65,10 +65,7 @@ static void free_cq(struct cq *c)
 static void free_qp(struct qp *q)
 {
 	LIST_REMOVE(q, link);
-	/* The process has it open, too: closing alone would leave it in the set. */
-	epoll_ctl(hca.epoll, EPOLL_CTL_DEL, q->doorbell, NULL);
 	munmap(q->mem, fake_qp_len(q->max_send, q->max_recv));
-	close(q->doorbell);
 	q->pd->users--;
 	q->send_cq->o.users--;
 	q->recv_cq->o.users--;
@@ -209,7 +206,6 @@ static void fill_qp(struct qp *q, const struct fake_request *r, const int *fds)
 	q->max_send = r->qp.max_send;
 	q->max_recv = r->qp.max_recv;
 	q->mem = map(fds[0], fake_qp_len(q->max_send, q->max_recv));
-	q->doorbell = dup(fds[1]);
 	q->state = IBV_QPS_RESET;
 	q->pd->users++;
 	q->send_cq->o.users++;
@@ -325,9 +321,8 @@ static int fds_of(uint32_t op)
 	case FAKE_OPEN:
 	case FAKE_CHANNEL:
 	case FAKE_CQ:
-		return 1;
 	case FAKE_QP:
-		return 2;
+		return 1;
 	default:
 		return 0;
 	}
@@ -404,7 +399,7 @@ void hca_command(struct client *c)
 	int fds[MAX_FDS], n;
 	ssize_t len = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
-	if (len < 0 && errno == EAGAIN)
+	if ((len < 0 && errno == EAGAIN) || len == 1)
 		return;
 	if (len != (ssize_t)sizeof(request)) {
 		hca_free_client(c);
