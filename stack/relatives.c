@@ -143,11 +143,39 @@ static void ask_again(int fd, struct file *f)
 	sock_activate(s);
 }
 
+/* A child may have taken longer to begin than we waited for it. */
+static void give_back(int fd, struct file *f)
+{
+	struct sock *s = (struct sock *)f;
+
+	(void)fd;
+	if (f->kind != FILE_SOCK || !s->shared || s->state != SOCK_ACTIVE)
+		return;
+	sock_rest(s);
+	hold(s);
+}
+
+static void look_around(void)
+{
+	if (!relaxed_get(stack.owner) || !lock_try(&stack.lock))
+		return;
+	if (stack.hard_rules && !alone())
+		fdtable_each(give_back);
+	lock_release(&stack.lock);
+}
+
 void relatives_tick(void)
 {
-	if (__builtin_expect(!relaxed_get(holding), 1) || clock_ns() < relaxed_get(due))
+	uint64_t now;
+
+	if (__builtin_expect(!member, 1) || (now = clock_ns()) < relaxed_get(due))
+		return;
+	relaxed_set(due, now + ASK_MS * NSEC_PER_MSEC);
+	look_around();
+	if (!relaxed_get(holding))
 		return;
 	relaxed_set(holding, false);
+	relaxed_set(due, now);
 	fdtable_each(ask_again);
 }
 

@@ -24,7 +24,7 @@ bool relatives_undecided(struct sock *s);
 /* Have others @s, and can they not share its steering? Then it stays with the kernel for now, and says why. */
 bool relatives_have(struct sock *s);
 
-/* With the tick, without the lock: sockets that had to wait are steered once the others are gone. */
+/* With the tick, without the lock: sockets that had to wait are steered once the others are gone, and no longer if there are any. */
 void relatives_tick(void);
 
 /* Waits a moment for a parent that is about to leave: a daemon's. */
