@@ -82,7 +82,8 @@ int fake_req_notify(struct ibv_cq *cq, int solicited)
 static void ring(struct queue_pair *p)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&p->mem->asleep, __ATOMIC_RELAXED) && __atomic_exchange_n(&p->mem->asleep, 0, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&p->mem->asleep, __ATOMIC_RELAXED) &&
+	    __atomic_exchange_n(&p->mem->asleep, 0, __ATOMIC_SEQ_CST))
 		send(p->qp.context->cmd_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -95,7 +96,8 @@ static uint64_t realtime_ns(void)
 }
 
 /* All into the work request, as the NIC would fetch it. */
-static int gather_inline(struct fake_wr *to, const struct queue_pair *p, const struct ibv_send_wr *wr)
+static int gather_inline(struct fake_wr *to, const struct queue_pair *p,
+			 const struct ibv_send_wr *wr)
 {
 	to->len = 0;
 	for (int i = 0; i < wr->num_sge; i++) {

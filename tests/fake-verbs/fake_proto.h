@@ -18,17 +18,17 @@
 #define FAKE_EVENTS_LEN sizeof(uint64_t)
 
 enum fake_op {
-	FAKE_OPEN,     /* -> struct fake_device; with the writing end of the asynchronous events */
-	FAKE_PORT,     /* -> device.port_state */
+	FAKE_OPEN, /* -> struct fake_device; with the writing end of the asynchronous events */
+	FAKE_PORT, /* -> device.port_state */
 	FAKE_PD,
 	FAKE_MR,
-	FAKE_CHANNEL,  /* with the writing end of a pipe */
-	FAKE_CQ,       /* with its memory */
-	FAKE_QP,       /* with its memory */
+	FAKE_CHANNEL, /* with the writing end of a pipe */
+	FAKE_CQ,      /* with its memory */
+	FAKE_QP,      /* with its memory */
 	FAKE_MODIFY_QP,
 	FAKE_FLOW,
 	FAKE_DESTROY,
-	FAKE_SYNC,     /* answered when what was on its way is where it belongs; for tests, without FAKE_OPEN */
+	FAKE_SYNC, /* answered when what was on its way is where it belongs; for tests, without FAKE_OPEN */
 };
 
 struct fake_request {
@@ -57,7 +57,7 @@ struct fake_request {
 };
 
 struct fake_device {
-	uint32_t ifindex;    /* of the netdev, in the namespace of the programs */
+	uint32_t ifindex; /* of the netdev, in the namespace of the programs */
 	uint32_t max_wr, max_cqe;
 	uint32_t checksums;
 	uint32_t port_state; /* enum ibv_port_state */
@@ -116,7 +116,8 @@ static inline size_t fake_cq_len(uint32_t cqe)
 
 static inline size_t fake_qp_len(uint32_t max_send, uint32_t max_recv)
 {
-	return sizeof(struct fake_qp_mem) + (size_t)(fake_round(max_send) + fake_round(max_recv)) * sizeof(struct fake_wr);
+	return sizeof(struct fake_qp_mem) +
+	       (size_t)(fake_round(max_send) + fake_round(max_recv)) * sizeof(struct fake_wr);
 }
 
 static inline struct fake_wr *fake_send_wr(struct fake_qp_mem *m, uint32_t max_send, uint32_t i)
@@ -124,7 +125,8 @@ static inline struct fake_wr *fake_send_wr(struct fake_qp_mem *m, uint32_t max_s
 	return &m->wr[i & (fake_round(max_send) - 1)];
 }
 
-static inline struct fake_wr *fake_recv_wr(struct fake_qp_mem *m, uint32_t max_send, uint32_t max_recv, uint32_t i)
+static inline struct fake_wr *fake_recv_wr(struct fake_qp_mem *m, uint32_t max_send,
+					   uint32_t max_recv, uint32_t i)
 {
 	return &m->wr[fake_round(max_send) + (i & (fake_round(max_recv) - 1))];
 }
