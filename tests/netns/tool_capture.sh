@@ -68,44 +68,45 @@ print(types.count(1), ways[1], ways[2], b'veth0' in data)
 EOF
 equal 'one interface, and both directions' "1 106 $sent True" "$(python3 "$KB_TMP/blocks.py" "$file")"
 
-check 'with a filter' capture -w "$file" "src host $B4 and udp[8:4] != 0"
+check 'with a filter' capture -p "$SERVER" -w "$file" "src host $B4 and udp[8:4] != 0"
 client -n 20 "$A4" 5300 >/dev/null
 client -n 20 "$A6" 5300 >/dev/null
 end_capture
 equal 'with a filter: only that' '20 0' "$(frames "src host $B4") $(frames "not src host $B4")"
-check 'with a count' capture -w "$file" -c 7 -s 60
+check 'with a count' capture -p "$SERVER" -w "$file" -c 7 -s 60
 client -n 20 -z 500 "$A4" 5300 >/dev/null
 check 'with a count: it ends by itself' wait_until 3 sh -c "! kill -0 $CAPTURE 2>/dev/null"
 equal 'with a count' 7 "$(frames)"
 check 'of each frame what was asked for' test "$(stat -c %s "$file")" -lt 1500
-check 'printed' capture
+check 'printed' capture -p "$SERVER"
 client -n 5 "$A4" 5300 >/dev/null
 sleep 0.2
 end_capture
 equal 'printed: a line for each' 5 "$(grep -c "IP .*> $A4.5300: UDP, length" "$KB_TMP/capture.out")"
 
 # A process that starts later, and one that ends.
+# Of all processes on the host, among which other tests' may be: by a port that these do not use.
 check 'of all' capture -w "$file"
-start_fast later "$PORTS" -d 5301
+start_fast later 5397 -d 5397
 sleep 1
-client -n 10 "$A4" 5301 >/dev/null
+client -n 10 "$A4" 5397 >/dev/null
 stop "$SPAWNED"
 exchange 'one that ended while it was captured, the other goes on' fast 20 "$A4" 5300
 end_capture
-equal 'of a process that started later' 10 "$(frames 'dst port 5301')"
+equal 'of a process that started later' 10 "$(frames 'dst port 5397')"
 
 # The tool is killed: the process goes on, and the next tool takes over.
-check 'to be killed' capture -w "$file"
+check 'to be killed' capture -p "$SERVER" -w "$file"
 kill -9 "$CAPTURE"
 wait "$CAPTURE" 2>/dev/null
 exchange 'the tool was killed' fast 50 "$A4" 5300
-check 'another one after it' capture -w "$file"
+check 'another one after it' capture -p "$SERVER" -w "$file"
 client -n 10 "$A4" 5300 >/dev/null
 end_capture
 equal 'another one after it' 10 "$(frames 'dst port 5300')"
 
 # A tool that is slow: frames are lost to it, not to the program.
-check 'a small buffer' capture -w "$file" -b 16
+check 'a small buffer' capture -p "$SERVER" -w "$file" -b 16
 kill -STOP "$CAPTURE"
 exchange 'the tool is stopped' fast 100 "$A4" 5300
 kill -CONT "$CAPTURE"
