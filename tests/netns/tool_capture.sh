@@ -16,7 +16,7 @@ capture()
 {
 	"$tool" capture "$@" >"$KB_TMP/capture.out" 2>"$KB_TMP/capture.err" &
 	CAPTURE=$!
-	wait_until 8 grep -q '^kbaccel capture: .* process' "$KB_TMP/capture.err" || { cat "$KB_TMP/capture.err"; return 1; }
+	wait_until 8 grep -Eq '^kbaccel capture: ([0-9]+ process|process [0-9]+ gives)' "$KB_TMP/capture.err" || { cat "$KB_TMP/capture.err"; return 1; }
 }
 end_capture()
 {

@@ -59,7 +59,7 @@ static unsigned stopped_by_kernel(const struct sock_fprog *prog)
 			if (rawcall6(calls[i].nr, calls[i].a, calls[i].b, calls[i].c, calls[i].d, 0, 0) == -EMLINK)
 				stopped |= 1u << i;
 		rawcall6(SYS_write, out[1], (long)&stopped, sizeof(stopped), 0, 0, 0);
-		_exit(0);
+		rawcall6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
