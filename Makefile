@@ -3,9 +3,9 @@
 # One Makefile for everything; `make help` lists the targets. Sources are found by directory:
 #
 #   base/ stack/ preload/ nic/nic.c + lwIP  ->  build/libkbaccel.so   (needs libc only)
-#   nic/xdp/                                ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
+#   nic/xdp/ nic/ethtool/                   ->  build/kbaccel-xdp.so  (plugin: libxdp and libbpf inside)
 #   nic/verbs/                              ->  build/kbaccel-verbs.so  (plugin: needs libibverbs)
-#   tools/ base/ nic/nic.c                  ->  build/kbaccel
+#   tools/ base/ nic/nic.c nic/ethtool/     ->  build/kbaccel
 #   tools/capture/ base/                    ->  build/kbaccel-capture  (libpcap)
 #   daemon/ nic/xdp/ base/                  ->  build/kbacceld     (libxdp and libbpf inside; libmnl)
 #   tests/{unit,netns,conform,apps,fuzz,bench}/*.c -> build/tests/DIR/NAME, one program for each file
@@ -78,7 +78,8 @@ NIC_OBJ := $(call obj,$(wildcard nic/nic.c))
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 DAEMON_OBJ := $(call obj,$(wildcard daemon/*.c))
 XDP_SRC := $(wildcard nic/xdp/*.c)
-XDP_OBJ := $(call obj,$(filter-out %.bpf.c,$(XDP_SRC)) $(wildcard nic/steer_map.c))
+ETHTOOL_OBJ := $(call obj,$(wildcard nic/ethtool/*.c))
+XDP_OBJ := $(call obj,$(filter-out %.bpf.c,$(XDP_SRC)) $(wildcard nic/steer_map.c)) $(ETHTOOL_OBJ)
 # Without libibverbs's headers all else is built.
 VERBS_SRC := $(if $(wildcard /usr/include/infiniband/verbs.h),$(wildcard nic/verbs/*.c))
 VERBS_OBJ := $(call obj,$(VERBS_SRC) $(wildcard nic/steer_map.c))
@@ -98,7 +99,7 @@ DAEMON := $(if $(DAEMON_OBJ),$(BUILD)/kbacceld)
 
 # Everything but preload/ and the plugins, to be linked into tests.
 TEST_LIB := $(BUILD)/libkbaccel-test.a
-TEST_LIB_OBJ := $(BASE_OBJ) $(STACK_OBJ) $(call obj,$(wildcard nic/*.c)) $(LWIP_OBJ)
+TEST_LIB_OBJ := $(BASE_OBJ) $(STACK_OBJ) $(call obj,$(wildcard nic/*.c)) $(ETHTOOL_OBJ) $(LWIP_OBJ)
 
 TEST_DIRS := unit netns conform apps fuzz bench soak
 test_src = $(filter-out %.bpf.c $(if $(VERBS_SRC),,%/test_fake_verbs.c),$(wildcard tests/$1/*.c))
@@ -139,7 +140,7 @@ $(BUILD)/obj/base/%.o: base/%.c $(BUILD)/flags
 $(BUILD)/obj/preload/%.o: preload/%.c $(BUILD)/flags
 	$(call compile,$(LIB_CFLAGS) $(OPT))
 
-$(call obj,$(wildcard nic/*.c)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+$(call obj,$(wildcard nic/*.c nic/ethtool/*.c)): $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call compile,$(LIB_CFLAGS) $(OPT))
 
 $(call obj,$(filter-out %.bpf.c,$(XDP_SRC))): $(BUILD)/obj/%.o: %.c $(XDP_SKEL) $(BUILD)/flags
@@ -210,7 +211,7 @@ $(BUILD)/kbaccel-xdp.so: $(XDP_OBJ) $(BUILD)/plugin.map
 $(BUILD)/kbaccel-verbs.so: $(VERBS_OBJ) $(BUILD)/plugin.map
 	$(call link,$(LINK_SO) -Wl$(comma)-Bsymbolic -Wl$(comma)--version-script=$(BUILD)/plugin.map,-libverbs)
 
-$(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ)
+$(BUILD)/kbaccel: $(TOOLS_OBJ) $(BASE_OBJ) $(NIC_OBJ) $(ETHTOOL_OBJ)
 	$(call link,-pie $(LINK))
 
 $(CAPTURE): $(CAPTURE_OBJ) $(BASE_OBJ)
@@ -311,8 +312,8 @@ tsan: ## unit tests, and all others that have threads, under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-tsan SAN=thread all tests
 	@KB_SAN_LIB=$$($(CC) -print-file-name=libtsan.so) BUILD=$(abspath build-tsan) V=$(V) tests/tsan.sh
 
-C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] nic/verbs/*.[ch] tools/*.[ch] \
-	tools/capture/*.[ch] daemon/*.[ch] \
+C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/*.[ch] nic/xdp/*.[ch] nic/verbs/*.[ch] nic/ethtool/*.[ch] \
+	tools/*.[ch] tools/capture/*.[ch] daemon/*.[ch] \
 	tests/*/*.[ch])
 SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
 

@@ -51,29 +51,30 @@ may_include()
 
 may_include base base
 may_include nic base nic
-may_include nic/xdp base nic nic/xdp
+may_include nic/xdp base nic nic/ethtool nic/xdp
+may_include nic/ethtool base nic nic/ethtool
 may_include nic/verbs base nic nic/verbs
 may_include stack base nic stack
 may_include preload base stack preload
-may_include tools base nic tools
+may_include tools base nic nic/ethtool tools
 may_include tools/capture base tools/capture tools
 may_include daemon base nic nic/xdp daemon
 
-in_dirs base nic nic/xdp nic/verbs preload tools | includes | grep -E '["<](\.\./)*(lwip/|lwipopts|stack/(lwipopts|slots|arch))' |
+in_dirs base nic nic/xdp nic/verbs nic/ethtool preload tools | includes | grep -E '["<](\.\./)*(lwip/|lwipopts|stack/(lwipopts|slots|arch))' |
 	rule "lwIP's headers are seen in stack/ only"
 
 # `kbaccel check` asks the kernel itself what it can do, so a tool may know linux/bpf.h.
 in_dirs base nic stack preload tools | includes | grep -E '["<](xdp/|bpf/|linux/if_xdp|linux/bpf|infiniband/)' |
 	grep -vE '^tools/.*<linux/bpf\.h>' | rule "the NIC backends' headers are seen in nic/*/ only"
 
-in_dirs base nic nic/xdp nic/verbs preload tools | xargs -r grep -nHE \
+in_dirs base nic nic/xdp nic/verbs nic/ethtool preload tools | xargs -r grep -nHE \
 	'^[a-z_][A-Za-z0-9_ *]*[ *](tcp|udp|netif|pbuf|mem|sys)_[a-z0-9_]+ *(\(|=|\[|;)' |
 	rule "lwIP's name prefixes are not used outside stack/"
 
-in_dirs base nic nic/xdp nic/verbs stack preload | grep -v '^base/config[^/]*$' | xargs -r grep -nHE \
+in_dirs base nic nic/xdp nic/verbs nic/ethtool stack preload | grep -v '^base/config[^/]*$' | xargs -r grep -nHE \
 	'\b(secure_)?getenv *\(|\benviron\b' | rule "the environment is read in base/config*.c only"
 
-in_dirs base nic nic/xdp nic/verbs stack preload | xargs -r grep -nHwE \
+in_dirs base nic nic/xdp nic/verbs nic/ethtool stack preload | xargs -r grep -nHwE \
 	'(abort|exit|_exit|_Exit|quick_exit|setrlimit|setrlimit64|sigaction|signal|pthread_create) *\(' |
 	grep -vE '^[^:]*\.def:|^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' |
 	rule "the library does not exit, change limits, handle signals or start threads"
