@@ -40,6 +40,7 @@ struct config {
 	char broker[108];      /* KBACCEL_BROKER: path of kbacceld's socket (as long as a sockaddr_un has room for); "": none */
 	unsigned rx_ring;      /* KBACCEL_RX_RING: entries per queue, power of two, 64..16384, default 2048 */
 	unsigned tx_ring;      /* KBACCEL_TX_RING: the same, default 1024 */
+	int64_t queues;        /* KBACCEL_QUEUES: RX queues of its own on each interface; 0: none */
 	unsigned frames;       /* KBACCEL_FRAMES: frames per queue, power of two, default 8192, at least 2x the rings' sum is advised */
 };
 

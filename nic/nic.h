@@ -37,7 +37,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64          /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 7             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 8             /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
@@ -128,8 +128,9 @@ struct nic {
 	unsigned queue_count;
 	struct nic_queue *queues[NIC_MAX_QUEUES];
 	bool broken;           /* set by the backend, for good: the queues are dead, open it again */
+	bool confined;         /* set by the caller: the program has a seccomp filter, of whatever kind */
 	bool sealed;           /* set by the caller: the process may be killed for the system calls that steering takes */
-	const char *steer_why; /* after a steer() that failed: what to do about it; NULL: it does not know better */
+	const char *steer_why; /* after a steer() or expect() that failed: what to do about it; NULL: it does not know better */
 };
 
 /* What open() is to do. */
@@ -138,6 +139,8 @@ struct nic_params {
 	unsigned rx_ring;      /* entries, a power of two */
 	unsigned tx_ring;      /* entries, a power of two */
 	unsigned frames;       /* frames per queue, > rx_ring + tx_ring */
+	unsigned queues;       /* RX queues that the NIC is to steer this process's traffic to; 0: all, and it is left as it is */
+	bool confined;         /* as in struct nic: only the calls of base/sandbox.def are allowed */
 	const char *broker;    /* Unix socket of who opens queues for processes without privileges; NULL: nobody */
 	/* Where a backend's library messages go; level is enum log_level. May be NULL. */
 	void (*log)(int level, const char *text);
@@ -200,10 +203,17 @@ struct nic_ops {
 	unsigned (*pool_free)(const struct nic_queue *q);
 
 	/*
+	 * Flows like @flow will be steered: what steer() needs of the NIC for that is done now, while system calls and
+	 * privileges are there. May be called again for the same; there is no end to it. -ENOSPC, -EOPNOTSUPP, -EPERM, -EBUSY:
+	 * steer() will fail. NULL: nothing to be done.
+	 */
+	int (*expect)(struct nic *nic, const struct nic_flow *flow);
+
+	/*
 	 * Steers @flow to the queues, or stops doing so. The caller keeps count: one call for each distinct flow;
 	 * flows that differ in families or flags only are distinct, each stays until it is taken off itself.
-	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow. With NIC_F_HARD_RULES also
-	 * -EOPNOTSUPP, -EEXIST (another process has it), -EPERM.
+	 * -ENOSPC: no room for another rule (the flow stays with the kernel), -ENOENT: no such flow, -EOPNOTSUPP: the NIC has no
+	 * rule for it (see expect()). With NIC_F_HARD_RULES also -EEXIST (another process has it), -EPERM.
 	 */
 	int (*steer)(struct nic *nic, const struct nic_flow *flow, bool on);
 

@@ -44,7 +44,7 @@ void stack_confine(const struct sandbox *next, struct log_line *message)
 		return;
 	if (!relaxed_get(stack.owner) || relaxed_get(stack.hard_rules))
 		stack_last_chance_slow(true);
-	ifaces_seal(sandbox_forbids_in(next, SYS_ioctl));
+	ifaces_seal(next);
 	fdtable_each(read_flags);
 	if (sandbox_forbids_in(next, SYS_eventfd2))
 		epoll_confine();

@@ -123,8 +123,17 @@ static bool own(const struct flow *f, const struct sock *s, char why[NIC_WHY_LEN
 	return true;
 }
 
+/* Once the calls that it takes are not allowed any more there is what there is. */
+static int expect(struct nic *nic, const struct nic_flow *rule)
+{
+	if (!nic->ops->expect || stack_is_confined() || sandbox_forbids(SYS_ioctl) || sandbox_forbids(SYS_nanosleep))
+		return 0;
+	return nic->ops->expect(nic, rule);
+}
+
 int flow_admit(const struct sock *s, int fd, uint32_t mask, char why[NIC_WHY_LEN])
 {
+	struct nic_flow rule = flow_rule(s);
 	int err = 0;
 
 	for (unsigned i = 0; err == 0 && s->cookie && i < stack.ifaces; i++) {
@@ -132,6 +141,11 @@ int flow_admit(const struct sock *s, int fd, uint32_t mask, char why[NIC_WHY_LEN
 
 		if (!(mask & (1u << i)))
 			continue;
+		err = expect(nic, &rule);
+		if (err < 0) {
+			explain(nic, err, why);
+			continue;
+		}
 		err = nic->ops->owns(nic, shown_fd(fd), s->cookie, true);
 		if (err == 0)
 			nic->ops->owns(nic, -1, s->cookie, false);
@@ -153,7 +167,9 @@ static int install(struct flow *f, uint32_t mask, char why[NIC_WHY_LEN])
 
 		if (!(mask & (1u << i)))
 			continue;
-		err = nic->ops->steer(nic, &f->rule, true);
+		err = expect(nic, &f->rule);
+		if (err == 0)
+			err = nic->ops->steer(nic, &f->rule, true);
 		if (err) {
 			explain(nic, err, why);
 			uninstall(f, added);

@@ -51,12 +51,14 @@ void local_address(const struct ipaddr *addr, bool on)
 	}
 }
 
-void ifaces_seal(bool on)
+void ifaces_seal(const struct sandbox *s)
 {
 	unsigned ifaces = __atomic_load_n(&stack.ifaces, __ATOMIC_ACQUIRE);
 
-	for (unsigned i = 0; i < ifaces; i++)
-		relaxed_set(stack.iface[i]->nic->sealed, on);
+	for (unsigned i = 0; i < ifaces; i++) {
+		relaxed_set(stack.iface[i]->nic->sealed, sandbox_forbids_in(s, SYS_ioctl));
+		relaxed_set(stack.iface[i]->nic->confined, s->entered);
+	}
 }
 
 struct iface *stack_iface(int ifindex)
@@ -92,6 +94,8 @@ static int open_nic(const char *name, struct nic **nic, char why[NIC_WHY_LEN])
 				     .rx_ring = config.rx_ring,
 				     .tx_ring = config.tx_ring,
 				     .frames = config.frames,
+				     .queues = (unsigned)config.queues,
+				     .confined = relaxed_get(sandbox.entered),
 				     .broker = config.broker[0] ? config.broker : NULL,
 				     .log = backend_log,
 				     .keep_fd = fds_keep };

@@ -192,8 +192,8 @@ static inline void stack_last_chance(void)
 void stack_confine(const struct sandbox *next, struct log_line *message);
 void stack_confined(const struct log_line *message);
 
-/* Rules in hardware stay as they are, or no longer: what changes them is a system call that the program's filter forbids. */
-void ifaces_seal(bool on);
+/* Tells the interfaces what the program's filter is: rules in hardware stay as they are if it forbids what changes them. */
+void ifaces_seal(const struct sandbox *s);
 
 /* This process receives on a socket that it shares with relatives. stack.lock held. */
 void family_receives(void);

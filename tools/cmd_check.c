@@ -4,6 +4,7 @@
  * about it.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <getopt.h>
 #include <linux/capability.h>
 #include <linux/if_link.h>
@@ -15,6 +16,7 @@
 #include <sys/param.h>
 
 #include "base/config.h"
+#include "nic/ethtool/claim.h"
 #include "nic/nic.h"
 #include "tools/cmd.h"
 #include "tools/cmd_check.h"
@@ -186,6 +188,27 @@ static void check_queues(const struct check_link *link)
 			     LARGE_FRAME - FRAME_OVERHEAD);
 }
 
+/* Which of the three ways its frames would come by: queues of one's own, all queues and software, generic. */
+static void check_steering(const struct check_link *link)
+{
+	struct claim_wish wish = { .ifname = link->name,
+				   .want = config.queues ? (unsigned)config.queues : 1,
+				   .queues = MIN(link->rx_queues, NIC_MAX_QUEUES) };
+	char why[NIC_WHY_LEN] = "";
+	int err = is_loopback(link) ? -EOPNOTSUPP : claim_possible(&wish, why);
+
+	if (err == 0)
+		check_report(CHECK_PASS, NULL, "%s: the NIC can steer: %s", link->name,
+			     config.queues ? "RX queues of its own are taken (KBACCEL_QUEUES)"
+					   : "RX queues of its own are possible with KBACCEL_QUEUES; without, software "
+					     "steers on all queues");
+	else if (config.queues && !is_loopback(link))
+		check_report(CHECK_WARN, "unset KBACCEL_QUEUES, or use another NIC",
+			     "%s: no RX queue of its own, software steers on all queues: %s", link->name, why);
+	else
+		check_report(CHECK_PASS, NULL, "%s: software steers on all queues%s%s", link->name, why[0] ? ": " : "", why);
+}
+
 bool check_interface(const struct check_link *link)
 {
 	bool good;
@@ -194,6 +217,7 @@ bool check_interface(const struct check_link *link)
 		return false;
 	check_mode(link);
 	check_queues(link);
+	check_steering(link);
 	good = check_memory(link);
 	good &= check_attached(link);
 	return good;

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/rawcall.h"
+#include "base/relaxed.h"
 #include "nic/ethtool/claim_internal.h"
 #include "nic/ethtool/rule.h"
 
@@ -254,6 +255,7 @@ int claim_open(const struct claim_wish *wish, struct claim **out, char why[NIC_W
 	}
 	c->record_fd = -1;
 	c->log = wish->log;
+	c->confined = wish->confined;
 	err = ethtool_open(&c->dev, wish->ifname);
 	if (err < 0) {
 		fail(why, err, "no socket to ask about %s with: %s", wish->ifname, strerror(-err));
@@ -293,11 +295,13 @@ void claim_abandon(struct claim *c)
 
 void claim_close(struct claim *c)
 {
+	bool confined = relaxed_get(*c->confined);
 	char ifname[IF_NAMESIZE];
 
 	memcpy(ifname, c->dev.ifname, sizeof(ifname));
 	claim_abandon(c);
-	claim_reap(ifname, NULL);
+	if (!confined)
+		claim_reap(ifname, NULL);
 }
 
 /*
@@ -309,6 +313,8 @@ static __attribute__((destructor)) void end_of_process(void)
 	struct claim *c;
 
 	LIST_FOREACH(c, &open_claims, open) {
+		if (relaxed_get(*c->confined))
+			continue;
 		if (c->record_fd >= 0)
 			rawcall6(SYS_close, c->record_fd, 0, 0, 0, 0, 0);
 		c->record_fd = -1;

@@ -30,6 +30,7 @@ struct claim_wish {
 	unsigned queues; /* that there are, those above NIC_MAX_QUEUES left out */
 	uint64_t busy;	 /* those that are not to be had */
 	void (*log)(int level, const char *text);
+	const bool *confined; /* is it true at the end of the process, then nothing is given back: there is a filter that might kill */
 };
 
 /* As many queues as there are of those wanted. -errno: none, @why, and nothing is changed. */

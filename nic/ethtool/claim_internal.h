@@ -18,6 +18,7 @@ struct claim {
 	int record_fd; /* locked as long as somebody has it open */
 	struct record *record;
 	void (*log)(int level, const char *text);
+	const bool *confined;
 	unsigned complaints;
 	unsigned locals;
 	struct ipaddr local[CLAIM_LOCALS]; /* the host's addresses */

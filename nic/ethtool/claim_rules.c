@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/rawcall.h"
 #include "nic/ethtool/claim_internal.h"
 #include "nic/ethtool/rule.h"
 
@@ -144,7 +146,7 @@ static int insert(const struct claim *c, struct ethtool_rx_flow_spec *rule)
 	int err = ethtool_add_rule(&c->dev, rule);
 
 	for (int i = 1; err == -EBUSY && i < BUSY_TRIES; i++) {
-		nanosleep(&nap, NULL);
+		rawcall6(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
 		err = ethtool_add_rule(&c->dev, rule);
 	}
 	return err;

@@ -16,7 +16,7 @@
  *   xdp_generic.c  the kernel's structures, for generic mode
  *   xdp_cookie.c   where the kernel keeps a socket's cookie  xdp_measure.bpf.c  looks for it
  *   xdp_guest.c    a seat that the broker opened     xdp_join.c   its queues
- *   xdp_broker.h   what is said to the broker
+ *   xdp_broker.h   what is said to the broker        xdp_own.c    which queues a seat gets
  */
 #ifndef NIC_XDP_XDP_H
 #define NIC_XDP_XDP_H
@@ -80,6 +80,7 @@ struct xdp_guest {
 
 struct hub;
 struct xdp_grant;
+struct claim;
 
 struct xdp_nic {
 	struct nic nic;	       /* first */
@@ -88,6 +89,7 @@ struct xdp_nic {
 	struct steer_map *map;	 /* shared with the XDP program: what is steered to this process */
 	struct xdp_guest *guest; /* in the broker; else NULL */
 	struct xdp_grant *grant; /* of a guest; else NULL */
+	struct claim *claim;	 /* the NIC steers to queues of its own; else NULL */
 	struct xdp_fds fds;
 	uint32_t seat;
 	int seat_fd;  /* as long as anybody has it open the seat is taken */
@@ -142,6 +144,12 @@ int xdp_hub_map(struct xdp_nic *x, struct nic_params *params);
 /* Lets the program redirect frames of RX queue @index to socket @fd. */
 int xdp_hub_add_queue(struct xdp_nic *x, unsigned index, int fd, struct nic_params *params);
 
+/* They are this seat's no longer. Only while it opens: later they go with the seat. */
+void xdp_hub_drop_queues(struct xdp_nic *x);
+
+/* The queues that seats have, as a bit mask. */
+uint64_t xdp_hub_queues(const struct xdp_nic *x);
+
 /* The seat has rules for @port (network order), or no more, as its tables say. */
 void xdp_hub_tell_port(struct xdp_nic *x, uint16_t port);
 
@@ -154,7 +162,7 @@ void xdp_hub_leave(struct xdp_nic *x);
 /* Length of a ring's records on this interface. */
 uint32_t xdp_record_len(const struct xdp_nic *x);
 
-/* xdp_open.c. By XSK if the queues are free, else by ring. */
+/* xdp_own.c. By XSK on queues of its own, if that is asked for and possible, or on all if nobody has any, else by ring. */
 int xdp_open_queues(struct xdp_nic *x, struct nic_params *params);
 
 /*
@@ -238,8 +246,12 @@ struct xdp_nic *xdp_new(struct nic_params *params);
 /* Reads the interface, finds or starts its program, takes a seat, opens the queues. 0, or -errno with params->why. */
 int xdp_open_seat(struct xdp_nic *x, struct nic_params *params);
 
+/* xdp_own.c. Closes what x->nic.queues has. */
+void xdp_close_queues(struct xdp_nic *x);
+
 /* xdp_steer.c; see struct nic_ops. */
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on);
+int xdp_expect(struct nic *nic, const struct nic_flow *flow);
 int xdp_owns(struct nic *nic, int fd, uint64_t cookie, bool on);
 void xdp_no_flows(struct nic *nic);
 int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on);

@@ -288,8 +288,9 @@ static void clear_seat(struct xdp_nic *x, uint32_t seat)
 	for (unsigned i = 0; i < STEER_PORTS; i++)
 		if (x->hub->ports[i] & bit)
 			__atomic_fetch_and(&x->hub->ports[i], ~bit, __ATOMIC_SEQ_CST);
-	if (x->hub->xsk_seat == seat)
-		__atomic_store_n(&x->hub->xsk_seat, HUB_NO_SEAT, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < HUB_QUEUES; i++)
+		if (x->hub->queue_seat[i] == seat + 1)
+			__atomic_store_n(&x->hub->queue_seat[i], 0, __ATOMIC_SEQ_CST);
 	bpf_map_delete_elem(x->fds.seats, &seat);
 	bpf_map_delete_elem(x->fds.hosts, &seat);
 	bpf_map_delete_elem(x->fds.rings, &seat);
@@ -410,7 +411,25 @@ int xdp_hub_add_queue(struct xdp_nic *x, unsigned index, int fd, struct nic_para
 
 	if (err < 0)
 		return xdp_why_privilege(params, err, "can not enter the queue for steering");
+	__atomic_store_n(&x->hub->queue_seat[index], x->seat + 1, __ATOMIC_SEQ_CST);
 	return 0;
+}
+
+void xdp_hub_drop_queues(struct xdp_nic *x)
+{
+	for (unsigned i = 0; x->hub && i < HUB_QUEUES; i++)
+		if (x->hub->queue_seat[i] == x->seat + 1)
+			__atomic_store_n(&x->hub->queue_seat[i], 0, __ATOMIC_SEQ_CST);
+}
+
+uint64_t xdp_hub_queues(const struct xdp_nic *x)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < HUB_QUEUES; i++)
+		if (x->hub->queue_seat[i])
+			mask |= 1ull << i;
+	return mask;
 }
 
 void xdp_hub_tell_port(struct xdp_nic *x, uint16_t port)

@@ -14,8 +14,8 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "nic/ethtool/claim.h"
 #include "nic/xdp/xdp.h"
-#include "nic/xdp/xdp_hub.h"
 
 #define MIN_RING 64
 #define MAX_RING 16384
@@ -103,50 +103,16 @@ static int check_clock(struct xdp_nic *x, struct nic_params *params)
 		       x->nic.ifname, sec);
 }
 
-static void close_queues(struct xdp_nic *x)
-{
-	while (x->nic.queue_count > 0) {
-		struct xdp_queue *q = xdp_queue_of(x->nic.queues[--x->nic.queue_count]);
-
-		if (x->ring)
-			xdp_ring_close(q);
-		else
-			xdp_queue_close(q);
-	}
-}
-
-static int open_sockets(struct xdp_nic *x, struct nic_params *params)
-{
-	unsigned count = x->rx_queues < NIC_MAX_QUEUES ? x->rx_queues : NIC_MAX_QUEUES;
-	/* In zero-copy mode the NIC writes every frame of the queue into the memory, whose ever it is. */
-	bool zero_copy = x->native && !x->guest;
-	struct xdp_queue *queue;
-	int err;
-
-	for (unsigned i = 0; i < count; i++) {
-		err = xdp_queue_open(x, i, zero_copy, params, &queue);
-		if (err < 0)
-			return err;
-		x->nic.queues[x->nic.queue_count++] = &queue->q;
-		err = xdp_hub_add_queue(x, i, queue->q.fd, params);
-		if (err < 0)
-			return err;
-		zero_copy = queue->zero_copy;
-	}
-	__atomic_store_n(&x->hub->xsk_seat, x->seat, __ATOMIC_SEQ_CST);
-	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s",
-		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic");
-	return 0;
-}
-
 static int xdp_open(struct nic_params *params, struct nic **out);
 
 static void xdp_abandon(struct nic *nic)
 {
 	struct xdp_nic *x = xdp_nic_of(nic);
 
-	close_queues(x);
+	xdp_close_queues(x);
 	xdp_hub_leave(x);
+	if (x->claim)
+		claim_abandon(x->claim);
 	if (x->grant)
 		xdp_guest_close(x);
 	free(x);
@@ -161,6 +127,9 @@ static void xdp_close(struct nic *nic)
 		steer_map_lease(x->map, 0);
 		xdp_no_flows(nic);
 	}
+	if (x->claim)
+		claim_close(x->claim);
+	x->claim = NULL;
 	xdp_abandon(nic);
 }
 
@@ -177,6 +146,7 @@ static const struct nic_ops xdp_ops = {
 	.arm = xdp_arm,
 	.pool_free = xdp_pool_free,
 	.steer = xdp_flow,
+	.expect = xdp_expect,
 	.owns = xdp_owns,
 	.steer_none = xdp_no_flows,
 	.recover = xdp_recover,
@@ -199,6 +169,7 @@ static const struct nic_ops ring_ops = {
 	.arm = xdp_ring_arm,
 	.pool_free = xdp_pool_free,
 	.steer = xdp_flow,
+	.expect = xdp_expect,
 	.owns = xdp_owns,
 	.steer_none = xdp_no_flows,
 	.recover = xdp_ring_recover,
@@ -207,31 +178,6 @@ static const struct nic_ops ring_ops = {
 	.set_lease = xdp_set_lease,
 	.stats = xdp_ring_stats,
 };
-
-static int open_ring(struct xdp_nic *x, struct nic_params *params)
-{
-	struct xdp_queue *queue;
-	int err;
-
-	x->ring = true;
-	x->nic.ops = &ring_ops;
-	err = xdp_ring_open(x, params, &queue);
-	if (err < 0)
-		return err;
-	x->nic.queues[x->nic.queue_count++] = &queue->q;
-	snprintf(x->nic.mode, sizeof(x->nic.mode), "XDP ring, %s", x->native ? "native" : "generic");
-	return 0;
-}
-
-int xdp_open_queues(struct xdp_nic *x, struct nic_params *params)
-{
-	int err = x->hub->xsk_seat == HUB_NO_SEAT ? open_sockets(x, params) : -EBUSY;
-
-	if (err != -EBUSY)
-		return err;
-	close_queues(x);
-	return open_ring(x, params);
-}
 
 static int bound_guest(struct xdp_nic *x, struct nic_params *params)
 {

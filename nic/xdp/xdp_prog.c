@@ -110,7 +110,6 @@ static int attach_mode(struct xdp_nic *x, uint32_t mode)
 
 	x->hub->version = HUB_VERSION;
 	x->hub->record_len = xdp_record_len(x);
-	x->hub->xsk_seat = HUB_NO_SEAT;
 	x->hub->flags = (mode == XDP_FLAGS_DRV_MODE ? HUB_NATIVE : 0) |
 			(x->tells_batches ? HUB_TELLS : 0) | (x->knows_cookies ? HUB_COOKIES : 0);
 	fd = bpf_link_create(x->fds.prog, x->nic.ifindex, BPF_XDP, &opts);

@@ -20,7 +20,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 64); /* NIC_MAX_QUEUES; frames of further queues pass */
+	__uint(max_entries, HUB_QUEUES); /* frames of further queues pass */
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks SEC(".maps");
@@ -308,7 +308,7 @@ static __always_inline __u64 wake_flags(struct steer_map *map)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* A copy of the frame into the seat's ring. A full one loses it, as a full RX ring does. */
+/* A copy of the frame into the seat's ring. A full one loses it, as a full RX ring does; without a ring the kernel has it. */
 static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 {
 	__u64 len = bpf_xdp_get_buff_len(ctx);
@@ -337,7 +337,7 @@ SEC("xdp.frags")
 int kbaccel_steer(struct xdp_md *ctx)
 {
 	__u32 port = steer_peek_port((const void *)(long)ctx->data, (const void *)(long)ctx->data_end);
-	__u32 mask, seat;
+	__u32 mask, seat, queue;
 
 	if (port >= STEER_PORTS)
 		return XDP_PASS;
@@ -353,8 +353,9 @@ int kbaccel_steer(struct xdp_md *ctx)
 		if (!seat_wants(ctx, seat))
 			return XDP_PASS;
 	}
-	if (seat == hub.xsk_seat)
-		return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
+	queue = ctx->rx_queue_index;
+	if (queue < HUB_QUEUES && hub.queue_seat[queue] == seat + 1)
+		return (int)bpf_redirect_map(&xsks, queue, XDP_PASS);
 	return copy_to_ring(ctx, seat);
 }
 

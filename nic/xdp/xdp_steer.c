@@ -3,14 +3,29 @@
  * xdp_steer.c - steering: plain stores into the tables that the XDP program reads; and what the
  * kernel lost.
  */
+#include <errno.h>
 #include <linux/if_xdp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/rawcall.h"
+#include "nic/ethtool/claim.h"
 #include "nic/xdp/xdp.h"
 #include "nic/xdp/xdp_hub.h"
+
+/* For the operator: why the NIC does not steer it. */
+static int why_not(struct nic *nic, int err)
+{
+	nic->steer_why = NULL;
+	if (err == -ENOSPC)
+		nic->steer_why = "the NIC's table is full: narrow KBACCEL_PORTS, or unset KBACCEL_QUEUES";
+	else if (err == -EPERM)
+		nic->steer_why = "KBACCEL_QUEUES takes CAP_NET_ADMIN for each socket: bind before privileges are dropped";
+	else if (err < 0)
+		nic->steer_why = "the NIC has none that leads it to this process's queue: unset KBACCEL_QUEUES";
+	return err;
+}
 
 int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 {
@@ -20,10 +35,24 @@ int xdp_flow(struct nic *nic, const struct nic_flow *flow, bool on)
 	/* The program would not heed it: xdp_guest.c. */
 	if (x->grant && ipaddr_is_multicast(&flow->local))
 		return on ? -EOPNOTSUPP : -ENOENT;
+	if (on && x->claim) {
+		err = why_not(nic, claim_steer(x->claim, flow, true));
+		if (err < 0)
+			return err;
+	}
 	err = steer_map_flow(x->map, flow, on);
 	if (err == 0 && x->hub)
 		xdp_hub_tell_port(x, flow->local_port);
+	if (x->claim && on == (err < 0))
+		claim_steer(x->claim, flow, false);
 	return err;
+}
+
+int xdp_expect(struct nic *nic, const struct nic_flow *flow)
+{
+	struct xdp_nic *x = xdp_nic_of(nic);
+
+	return x->claim ? why_not(nic, claim_expect(x->claim, flow)) : 0;
 }
 
 int xdp_owns(struct nic *nic, int fd, uint64_t cookie, bool on)
@@ -38,6 +67,8 @@ void xdp_no_flows(struct nic *nic)
 	struct xdp_nic *x = xdp_nic_of(nic);
 
 	steer_map_no_flows(x->map);
+	if (x->claim)
+		claim_steer_none(x->claim);
 	if (x->grant) {
 		xdp_guest_no_owners(x);
 		return;
@@ -53,6 +84,8 @@ int xdp_set_local(struct nic *nic, const struct ipaddr *addr, bool on)
 {
 	const struct xdp_nic *x = xdp_nic_of(nic);
 
+	if (x->claim)
+		claim_local(x->claim, addr, on);
 	return x->host ? steer_host_local(x->host, addr, on) : 0;
 }
 

@@ -113,7 +113,8 @@ static int take_seat(void)
 
 	if (err == 0)
 		err = take_table(skel->maps.hosts, sizeof(*host), (void **)&host);
-	skel->bss->hub.xsk_seat = 0;
+	for (unsigned i = 0; i < HUB_QUEUES; i++)
+		skel->bss->hub.queue_seat[i] = 1;
 	for (unsigned i = 0; i < STEER_PORTS; i++)
 		skel->bss->hub.ports[i] = 1;
 	return err;
