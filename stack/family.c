@@ -64,6 +64,7 @@ bool family_sharing;
 unsigned family_asleep;
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
+static bool has_relatives;    /* a fork has happened */
 static bool forked;           /* this process is the child of one that had us */
 static bool queues_lost;      /* ... and what it has inherited can not be driven from here (NIC_F_NO_INHERIT) */
 static bool seat_refused;     /* tried in vain; privileges do not come back */
@@ -394,7 +395,8 @@ static void steer_early(int fd, struct file *f)
  */
 void stack_last_chance_slow(bool any)
 {
-	bool worker = forked || (any && family->owner && family->owner != fdtable_owner);
+	/* A parent that is confined before its children have begun takes what it has opened; they open their own. */
+	bool worker = forked || (any && (family->owner ? family->owner != fdtable_owner : has_relatives));
 
 	if ((!worker && !relaxed_get(stack.hard_rules)) || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
 		return;
@@ -445,6 +447,7 @@ void stack_leave(void)
 
 static void be_cautious(void)
 {
+	has_relatives = true;
 	if (stack.hard_rules)
 		return;
 	caution = CAUTION;
