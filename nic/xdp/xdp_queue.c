@@ -274,12 +274,13 @@ static void resume(struct xdp_queue *x)
 {
 	x->rx.cached_cons = *x->rx.consumer;
 	x->rx.cached_prod = __atomic_load_n(x->rx.producer, __ATOMIC_ACQUIRE);
-	x->comp.cached_cons = *x->comp.consumer;
-	x->comp.cached_prod = __atomic_load_n(x->comp.producer, __ATOMIC_ACQUIRE);
 	x->fill.cached_prod = *x->fill.producer;
 	x->fill.cached_cons = __atomic_load_n(x->fill.consumer, __ATOMIC_ACQUIRE) + x->fill.size;
+	/* A queue that only receives (lo) may have no completion ring, either. */
 	if (!x->tx_size)
 		return;
+	x->comp.cached_cons = *x->comp.consumer;
+	x->comp.cached_prod = __atomic_load_n(x->comp.producer, __ATOMIC_ACQUIRE);
 	x->tx.cached_prod = *x->tx.producer;
 	x->tx.cached_cons = __atomic_load_n(x->tx.consumer, __ATOMIC_ACQUIRE) + x->tx.size;
 }
@@ -300,7 +301,8 @@ void xdp_recover(struct nic_queue *q)
 		return;
 	xdp_pool_forget(x);
 	mark_fill(x, x->nic_has);
-	mark_tx(x, x->tx_out);
+	if (x->tx_size)
+		mark_tx(x, x->tx_out);
 	xdp_pool_rebuild(x);
 }
 
