@@ -38,7 +38,7 @@ struct capture_ring {
 	uint64_t lease_until; /* clock_ns(): the tool is there */
 	uint32_t slots;	      /* a power of two */
 	uint32_t slot_size;   /* bytes, with the header */
-	uint32_t attached;    /* the process: 1 it copies, 2 it can not */
+	uint32_t attached;    /* 1: the process copies */
 	uint32_t zero;
 	uint64_t head __attribute__((aligned(64))); /* frames that were given a slot; the process counts */
 	uint64_t lost;				    /* frames that found no free one */
