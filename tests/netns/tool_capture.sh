@@ -14,9 +14,10 @@ file=$KB_TMP/file.pcapng
 # The tool finds processes by /proc, whatever network namespace they are in. CAPTURE is its process.
 capture()
 {
+	rm -f "$KB_TMP/capture.err" # what the last one said is no answer
 	"$tool" capture "$@" >"$KB_TMP/capture.out" 2>"$KB_TMP/capture.err" &
 	CAPTURE=$!
-	wait_until 8 grep -Eq '^kbaccel capture: ([0-9]+ process|process [0-9]+ gives)' "$KB_TMP/capture.err" || { cat "$KB_TMP/capture.err"; return 1; }
+	wait_until 8 grep -Esq '^kbaccel capture: ([0-9]+ process|process [0-9]+ gives)' "$KB_TMP/capture.err" || { cat "$KB_TMP/capture.err"; return 1; }
 }
 end_capture()
 {

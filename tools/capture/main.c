@@ -196,19 +196,28 @@ static bool is_wanted(const struct options *o, const struct capture_slot *slot, 
 
 /* ---- the loop ---- */
 
-/* All that wait. False: it can not be written. */
-static bool take_all(struct options *o, struct sources *s, FILE *out, uint64_t *taken)
+static bool is_enough(const struct options *o, uint64_t taken)
 {
+	return o->count && taken >= o->count;
+}
+
+/*
+ * All that waits, also when we have been told to end: that came before. As many as the rings hold, since one that is flooded would
+ * go on for ever. False: it can not be written.
+ */
+static bool take_all(const struct options *o, struct sources *s, FILE *out, uint64_t *taken)
+{
+	uint64_t left = (uint64_t)s->slots * s->count;
 	struct capture_slot *slot;
 	struct source *from;
 	uint32_t room = s->slot_size - (uint32_t)sizeof(*slot), kept;
 	bool good = true;
 
-	while (good && !ended && (slot = sources_next(s, &from))) {
+	while (good && left-- && !is_enough(o, *taken) && (slot = sources_next(s, &from))) {
 		kept = slot->kept < room ? slot->kept : room;
 		if (is_wanted(o, slot, kept)) {
 			good = pcapng_frame(out, from, slot, kept < o->snaplen ? kept : o->snaplen);
-			ended |= ++*taken == o->count;
+			++*taken;
 		}
 		source_done(from);
 	}
@@ -251,7 +260,7 @@ static int run(struct options *o, struct sources *s, FILE *out)
 	uint64_t taken = 0, look = 0, warn = clock_ns() + FIRST_NS, lost = 0;
 	bool good = pcapng_begin(out) && fflush(out) == 0, told = false;
 
-	while (good && !ended) {
+	while (good && !ended && !is_enough(o, taken)) {
 		if (clock_ns() >= look) {
 			sources_find(s, o->pid, o->pids);
 			look = clock_ns() + LOOK_NS;
@@ -270,6 +279,7 @@ static int run(struct options *o, struct sources *s, FILE *out)
 			break;
 		nanosleep(&nap, NULL);
 	}
+	good = good && take_all(o, s, out, &taken);
 	sources_renew(s);
 	for (unsigned i = 0; i < s->count; i++) {
 		lost += s->list[i].lost;
