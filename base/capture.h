@@ -40,8 +40,9 @@ struct capture_ring {
 	uint32_t slot_size;   /* bytes, with the header */
 	uint32_t attached;    /* 1: the process copies */
 	uint32_t zero;
-	uint64_t head __attribute__((aligned(64))); /* frames that were given a slot; the process counts */
-	uint64_t lost;				    /* frames that found no free one */
+	uint64_t head
+		__attribute__((aligned(64))); /* frames that were given a slot; the process counts */
+	uint64_t lost;			      /* frames that found no free one */
 	uint64_t tail __attribute__((aligned(64))); /* frames that the tool has taken */
 	uint8_t slot[] __attribute__((aligned(64)));
 };
@@ -58,9 +59,11 @@ static inline size_t capture_len(uint32_t slots, uint32_t slot_size)
 }
 
 /* The slot of frame @number. */
-static inline struct capture_slot *capture_slot_of(struct capture_ring *ring, uint32_t slots, uint32_t slot_size, uint64_t number)
+static inline struct capture_slot *capture_slot_of(struct capture_ring *ring, uint32_t slots,
+						   uint32_t slot_size, uint64_t number)
 {
-	return (struct capture_slot *)(void *)(ring->slot + (size_t)(number & (slots - 1)) * slot_size);
+	return (struct capture_slot *)(void *)(ring->slot +
+					       (size_t)(number & (slots - 1)) * slot_size);
 }
 
 #endif

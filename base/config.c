@@ -163,7 +163,8 @@ static void format_name(const struct row *row, const void *member, char *text, s
 
 /* ---- a path ---- */
 
-static const char *parse_path(const struct row *row, const char *text, void *member, char *detail, size_t len)
+static const char *parse_path(const struct row *row, const char *text, void *member, char *detail,
+			      size_t len)
 {
 	(void)row, (void)detail, (void)len;
 	if (strlen(text) >= sizeof(((struct config *)0)->broker))

@@ -27,21 +27,21 @@ struct config_port_rule {
 };
 
 struct config {
-	bool active;           /* KBACCEL_PORTS is set and valid: else the library is inert */
-	bool all_ports;        /* "*" was among the rules */
+	bool active;	/* KBACCEL_PORTS is set and valid: else the library is inert */
+	bool all_ports; /* "*" was among the rules */
 	unsigned port_rules;
 	struct config_port_rule ports[CONFIG_MAX_PORT_RULES];
-	unsigned interfaces;   /* 0: choose by address and route */
+	unsigned interfaces; /* 0: choose by address and route */
 	char interface[CONFIG_MAX_INTERFACES][IF_NAMESIZE];
-	char nic[16];          /* KBACCEL_NIC: auto, xdp, verbs */
-	int64_t spin_us;       /* KBACCEL_SPIN: microseconds to poll before sleeping; 0 default, max 1 h */
-	bool strict;           /* KBACCEL_STRICT */
-	int log_level;         /* KBACCEL_LOG: enum log_level */
-	char broker[108];      /* KBACCEL_BROKER: path of kbacceld's socket (as long as a sockaddr_un has room for); "": none */
-	unsigned rx_ring;      /* KBACCEL_RX_RING: entries per queue, power of two, 64..16384, default 2048 */
-	unsigned tx_ring;      /* KBACCEL_TX_RING: the same, default 1024 */
-	int64_t queues;        /* KBACCEL_QUEUES: RX queues of its own on each interface; 0: none */
-	unsigned frames;       /* KBACCEL_FRAMES: frames per queue, power of two, default 8192, at least 2x the rings' sum is advised */
+	char nic[16];	 /* KBACCEL_NIC: auto, xdp, verbs */
+	int64_t spin_us; /* KBACCEL_SPIN: microseconds to poll before sleeping; 0 default, max 1 h */
+	bool strict;	 /* KBACCEL_STRICT */
+	int log_level;	 /* KBACCEL_LOG: enum log_level */
+	char broker[108]; /* KBACCEL_BROKER: path of kbacceld's socket (as long as a sockaddr_un has room for); "": none */
+	unsigned rx_ring; /* KBACCEL_RX_RING: entries per queue, power of two, 64..16384, default 2048 */
+	unsigned tx_ring; /* KBACCEL_TX_RING: the same, default 1024 */
+	int64_t queues;	  /* KBACCEL_QUEUES: RX queues of its own on each interface; 0: none */
+	unsigned frames; /* KBACCEL_FRAMES: frames per queue, power of two, default 8192, at least 2x the rings' sum is advised */
 };
 
 extern struct config config;
@@ -87,12 +87,12 @@ size_t config_unknown(char *const *env, size_t *pos, const char **name);
 
 /* For `kbaccel config`: one setting as the table knows it. */
 struct config_setting {
-	const char *name;      /* "KBACCEL_SPIN" */
-	const char *type;      /* "ports", "number", "choice", ... */
-	const char *range;     /* "0..3600000000", "auto|xdp|verbs" */
-	const char *def;       /* default, as text */
-	const char *unit;      /* "us", "" */
-	const char *help;      /* one sentence */
+	const char *name;  /* "KBACCEL_SPIN" */
+	const char *type;  /* "ports", "number", "choice", ... */
+	const char *range; /* "0..3600000000", "auto|xdp|verbs" */
+	const char *def;   /* default, as text */
+	const char *unit;  /* "us", "" */
+	const char *help;  /* one sentence */
 };
 size_t config_settings(const struct config_setting **settings);
 

@@ -34,7 +34,7 @@ static inline int kernel_ppoll(struct pollfd *fds, nfds_t n, struct timespec tim
 			       const sigset_t *mask)
 {
 	return (int)own_call6(SYS_ppoll, (long)fds, (long)n, (long)&timeout, (long)mask,
-			     KERNEL_SIGSET_SIZE, 0);
+			      KERNEL_SIGSET_SIZE, 0);
 }
 
 static inline int kernel_epoll_now(int epfd, struct epoll_event *events, int max,
@@ -45,7 +45,7 @@ static inline int kernel_epoll_now(int epfd, struct epoll_event *events, int max
 		return (int)own_call6(SYS_epoll_wait, epfd, (long)events, max, 0, 0, 0);
 #endif
 	return (int)own_call6(SYS_epoll_pwait, epfd, (long)events, max, 0, (long)mask,
-			     KERNEL_SIGSET_SIZE);
+			      KERNEL_SIGSET_SIZE);
 }
 
 static inline int kernel_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)

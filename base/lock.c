@@ -11,7 +11,8 @@
 #include "base/sandbox.h"
 
 #define SPINS 200
-#define LOWEST_MADE_UP 0x40000000u /* no thread has a number like that; for where gettid() is forbidden */
+#define LOWEST_MADE_UP                                                                             \
+	0x40000000u /* no thread has a number like that; for where gettid() is forbidden */
 
 __thread uint32_t lock_tid;
 
@@ -20,7 +21,8 @@ uint32_t lock_tid_slow(void)
 	static uint32_t made_up = LOWEST_MADE_UP;
 	long tid = own_call6(SYS_gettid, 0, 0, 0, 0, 0, 0);
 
-	return lock_tid = tid > 0 ? (uint32_t)tid : __atomic_fetch_add(&made_up, 1, __ATOMIC_RELAXED);
+	return lock_tid = tid > 0 ? (uint32_t)tid
+				  : __atomic_fetch_add(&made_up, 1, __ATOMIC_RELAXED);
 }
 
 static bool take_free(struct lock *l, uint32_t as)
@@ -59,7 +61,7 @@ bool lock_acquire_slow(struct lock *l)
 						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
 		own_call6(SYS_futex, (long)&l->word, FUTEX_WAIT_PRIVATE,
-			 (long)(seen | LOCK_WAITERS), (long)&nap, 0, 0);
+			  (long)(seen | LOCK_WAITERS), (long)&nap, 0, 0);
 	}
 	return true;
 }

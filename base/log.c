@@ -32,7 +32,8 @@ void log_init(void)
 
 bool log_is_silenced(void)
 {
-	return sandbox_forbids(SYS_write) || sandbox_forbids(SYS_getpid) || sandbox_forbids(STAT_CALL);
+	return sandbox_forbids(SYS_write) || sandbox_forbids(SYS_getpid) ||
+	       sandbox_forbids(STAT_CALL);
 }
 
 static bool stderr_is_the_same(void)
@@ -51,7 +52,8 @@ static void format(struct log_line *l, enum log_level level, const char *text, v
 {
 	int room = (int)sizeof(l->text), n, m;
 
-	n = snprintf(l->text, sizeof(l->text), "kbaccel[%d]: %s: ", (int)getpid(), level_names[level]);
+	n = snprintf(l->text, sizeof(l->text), "kbaccel[%d]: %s: ", (int)getpid(),
+		     level_names[level]);
 	m = vsnprintf(l->text + n, (size_t)(room - n - 1), text, ap);
 	if (m > 0)
 		n += m < room - n - 1 ? m : room - n - 2;

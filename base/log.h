@@ -32,7 +32,8 @@ struct log_line {
 	int len;
 	char text[1024];
 };
-void log_prepare(struct log_line *l, enum log_level level, const char *text, ...) __attribute__((format(printf, 3, 4)));
+void log_prepare(struct log_line *l, enum log_level level, const char *text, ...)
+	__attribute__((format(printf, 3, 4)));
 void log_put(const struct log_line *l);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -32,7 +32,8 @@ void ports_format(const struct config_port_rule *rules, unsigned count, char *te
  * Is a socket bound to @addr ("any" for a wildcard) and @port (host order) meant by one of @count rules? A rule without an
  * address means every address; one with an address means a socket bound to that address only.
  */
-static inline bool ports_match(const struct config_port_rule *rules, unsigned count, const struct ipaddr *addr, uint16_t port)
+static inline bool ports_match(const struct config_port_rule *rules, unsigned count,
+			       const struct ipaddr *addr, uint16_t port)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (port >= rules[i].first && port <= rules[i].last &&

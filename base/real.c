@@ -19,7 +19,8 @@
 #include "base/rawcall.h"
 
 #define RAW6(name, nr, a, b, c, d, e, f)                                                           \
-	rawcall_errno(rawcall6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
+	rawcall_errno(                                                                             \
+		rawcall6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 
 static int early_socket(int domain, int type, int protocol)
 {

@@ -19,8 +19,6 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-
-
 #define CALL(ret, name, params) ret(*name) params;
 #define ALIAS(name)
 struct real_calls {

@@ -38,9 +38,12 @@ static const struct sample {
 	enum role role;
 	uint64_t args[6];
 } samples[] = {
-#define SAMPLE(role, call, a, b, c, d, e, f)                                                        \
-	{ #call, SYS_##call, role,                                                                  \
-	  { (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f) } },
+#define SAMPLE(role, call, a, b, c, d, e, f)                                                       \
+	{ #call,                                                                                   \
+	  SYS_##call,                                                                              \
+	  role,                                                                                    \
+	  { (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e),             \
+	    (uint64_t)(f) } },
 #define SERVE(...) SAMPLE(ROLE_SERVE, __VA_ARGS__)
 #define OPEN(...) SAMPLE(ROLE_OPEN, __VA_ARGS__)
 #define MAY(...) SAMPLE(ROLE_MAY, __VA_ARGS__)
@@ -92,7 +95,8 @@ static bool holds(uint16_t code, uint32_t a, uint32_t with)
 	}
 }
 
-static uint32_t load(const struct machine *m, const struct sock_filter *at, const struct seccomp_data *data)
+static uint32_t load(const struct machine *m, const struct sock_filter *at,
+		     const struct seccomp_data *data)
 {
 	uint32_t word = 0;
 
@@ -150,8 +154,9 @@ static uint32_t run(const struct sock_fprog *prog, const struct seccomp_data *da
 		if (at->code == (BPF_JMP | BPF_JA))
 			pc += at->k < prog->len ? at->k : prog->len;
 		else if (BPF_CLASS(at->code) == BPF_JMP)
-			pc += holds(at->code, m.a, BPF_SRC(at->code) == BPF_X ? m.x : at->k) ? at->jt
-											     : at->jf;
+			pc += holds(at->code, m.a, BPF_SRC(at->code) == BPF_X ? m.x : at->k)
+				      ? at->jt
+				      : at->jf;
 		else
 			execute(&m, at, data);
 	}

@@ -21,9 +21,9 @@ struct sock_fprog;
 #define SANDBOX_CALLS 512
 
 struct sandbox {
-	bool entered;                           /* there is a filter that we know of */
-	bool opens;                             /* it allows all that it takes to open interfaces */
-	uint64_t allowed[SANDBOX_CALLS / 64];   /* of those in sandbox.def */
+	bool entered;			      /* there is a filter that we know of */
+	bool opens;			      /* it allows all that it takes to open interfaces */
+	uint64_t allowed[SANDBOX_CALLS / 64]; /* of those in sandbox.def */
 };
 
 extern struct sandbox sandbox;

@@ -80,7 +80,7 @@ static void grow(struct slab *s, size_t bytes)
 	if (n == 0)
 		return;
 	mem = (char *)own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if ((uintptr_t)mem >= (uintptr_t)-4095)
 		return;
 	if (s->total == 0)

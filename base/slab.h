@@ -18,16 +18,16 @@ struct slab_free {
 };
 
 struct slab {
-	size_t size;             /* of an object; a multiple of 16 */
-	size_t link;             /* where in a free object the link lives */
-	size_t shown;            /* bytes at the beginning of a free object that may be read */
-	size_t limit;            /* objects at most, 0: no limit */
+	size_t size;  /* of an object; a multiple of 16 */
+	size_t link;  /* where in a free object the link lives */
+	size_t shown; /* bytes at the beginning of a free object that may be read */
+	size_t limit; /* objects at most, 0: no limit */
 	struct lock lock;
-	struct slab_free *free;  /* objects that were used before */
-	char *fresh;             /* memory that was not: objects are cut off it one by one */
-	size_t fresh_left;       /* objects in it */
+	struct slab_free *free; /* objects that were used before */
+	char *fresh;		/* memory that was not: objects are cut off it one by one */
+	size_t fresh_left;	/* objects in it */
 	size_t total, in_use;
-	struct slab *next;       /* all slabs that own memory, for slab_forked() */
+	struct slab *next; /* all slabs that own memory, for slab_forked() */
 };
 
 /*

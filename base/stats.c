@@ -130,7 +130,8 @@ void *stats_map_behind(size_t offset, size_t len)
 	struct stat st;
 	void *mem;
 
-	if (stats_fd < 0 || fstat(stats_fd, &st) < 0 || (size_t)st.st_size < offset || (size_t)st.st_size - offset < len)
+	if (stats_fd < 0 || fstat(stats_fd, &st) < 0 || (size_t)st.st_size < offset ||
+	    (size_t)st.st_size - offset < len)
 		return NULL;
 	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, (off_t)offset);
 	return mem == MAP_FAILED ? NULL : mem;

@@ -40,16 +40,16 @@ enum stats_socket_state {
 };
 
 struct stats_socket {
-	uint32_t state;        /* enum stats_socket_state */
+	uint32_t state; /* enum stats_socket_state */
 	int32_t fd;
 	struct ipaddr local, remote;
 	uint16_t local_port, remote_port; /* network order; remote 0: not connected */
-	uint16_t family;       /* AF_INET or AF_INET6 */
+	uint16_t family;		  /* AF_INET or AF_INET6 */
 	uint16_t reserved;
 	uint64_t rx_fast, rx_fast_bytes, rx_shadow, rx_shadow_bytes;
 	uint64_t tx_fast, tx_fast_bytes, tx_shadow, tx_shadow_bytes;
-	uint64_t drops;        /* receive buffer full */
-	uint64_t queued;       /* datagrams waiting now */
+	uint64_t drops;	 /* receive buffer full */
+	uint64_t queued; /* datagrams waiting now */
 	char why[STATS_WHY_LEN];
 };
 
@@ -65,10 +65,10 @@ struct stats_queue {
 
 struct stats_page {
 	uint64_t magic;
-	uint64_t size;         /* sizeof(struct stats_page) of the writer */
+	uint64_t size; /* sizeof(struct stats_page) of the writer */
 	int32_t pid;
 	char program[28];
-	uint64_t capture;      /* base/capture.h: bytes of a ring behind this page; 0: none. A tool writes it */
+	uint64_t capture; /* base/capture.h: bytes of a ring behind this page; 0: none. A tool writes it */
 	uint64_t counters[STAT_COUNT];
 	struct stats_queue queues[STATS_MAX_QUEUES];
 	struct stats_socket sockets[STATS_MAX_SOCKETS];

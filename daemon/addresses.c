@@ -41,10 +41,12 @@ static int list_one(const struct nlmsghdr *nlh, void *data)
 	struct ipaddr addr;
 	uint32_t v4;
 
-	if (nlh->nlmsg_type != RTM_NEWADDR || (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
+	if (nlh->nlmsg_type != RTM_NEWADDR ||
+	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
 	    ((ifa->ifa_flags & IFA_F_TENTATIVE) && !(ifa->ifa_flags & IFA_F_OPTIMISTIC)))
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
+	{
 		if (mnl_attr_get_type(attr) != wanted || mnl_attr_get_payload_len(attr) < size)
 			continue;
 		memcpy(&v4, mnl_attr_get_payload(attr), sizeof(v4));
@@ -118,7 +120,8 @@ int addresses_open(struct addresses *a, struct steer_host *host, int ifindex)
 	a->host = host;
 	a->ifindex = ifindex;
 	a->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!a->nl || mnl_socket_bind(a->nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, MNL_SOCKET_AUTOPID) < 0)
+	if (!a->nl || mnl_socket_bind(a->nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+				      MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	return refresh(a);
 }
@@ -139,9 +142,9 @@ static int follow_link(struct addresses *a, const struct nlmsghdr *nlh)
 		errno = ENODEV;
 		return MNL_CB_ERROR;
 	}
-	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
-		if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) >= 6)
-			steer_host_mac(a->host, mnl_attr_get_payload(attr));
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) if (mnl_attr_get_type(attr) == IFLA_ADDRESS &&
+						       mnl_attr_get_payload_len(attr) >= 6)
+		steer_host_mac(a->host, mnl_attr_get_payload(attr));
 	return MNL_CB_OK;
 }
 

@@ -49,7 +49,8 @@ static const char usage[] =
 	"Opens queues of network interfaces for servers without privileges that run under libkbaccel.so.\n"
 	"\n"
 	"  -s, --socket PATH   where it listens (default " SOCKET_PATH ")\n"
-	"  -c, --config PATH   who may have which ports on which interfaces (default " POLICY_PATH ")\n"
+	"  -c, --config PATH   who may have which ports on which interfaces (default " POLICY_PATH
+	")\n"
 	"  -n, --seats N       most that one user may have at a time (default 16)\n"
 	"  -m, --memory MIB    most frame memory of a seat (default 256)\n"
 	"  -q, --quiet         log refusals only\n"
@@ -104,7 +105,8 @@ static void admit(struct broker *b, int fd)
 		return;
 	}
 	if (b->sessions == MAX_SESSIONS || sessions_of(b, peer.uid) >= b->per_user) {
-		log_warn("refused: process %d of user %u: as many seats as there may be (--seats)", (int)peer.pid, peer.uid);
+		log_warn("refused: process %d of user %u: as many seats as there may be (--seats)",
+			 (int)peer.pid, peer.uid);
 		return;
 	}
 	pid = fork();
@@ -162,7 +164,8 @@ static bool follow_signal(struct broker *b)
 
 static void run(struct broker *b)
 {
-	struct pollfd p[2] = { { .fd = b->signals, .events = POLLIN }, { .fd = b->listener, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = b->signals, .events = POLLIN },
+			       { .fd = b->listener, .events = POLLIN } };
 	int fd;
 
 	for (;;) {
@@ -203,16 +206,17 @@ static int open_listener(struct broker *b)
 	}
 	strcpy(addr.sun_path, b->socket_path);
 	if (somebody_listens(&addr)) {
-		log_error("another kbacceld listens on %s: stop it, or choose another path with --socket", b->socket_path);
+		log_error("another kbacceld listens on %s: stop it, or choose another path with --socket",
+			  b->socket_path);
 		return -EADDRINUSE;
 	}
 	unlink(b->socket_path);
 	b->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	mask = umask(0);
 	err = b->listener < 0 || bind(b->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-			      listen(b->listener, 64) < 0 ?
-		      -errno :
-		      0;
+			      listen(b->listener, 64) < 0
+		      ? -errno
+		      : 0;
 	umask(mask);
 	if (err < 0)
 		log_error("can not listen on %s: %s", b->socket_path, strerror(-err));
@@ -236,11 +240,15 @@ static int open_signals(struct broker *b)
 /* 0: go on; else an exit status + 1. */
 static int read_options(struct broker *b, int argc, char **argv, bool *test)
 {
-	static const struct option options[] = { { "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
-						 { "seats", required_argument, NULL, 'n' },  { "memory", required_argument, NULL, 'm' },
+	static const struct option options[] = { { "socket", required_argument, NULL, 's' },
+						 { "config", required_argument, NULL, 'c' },
+						 { "seats", required_argument, NULL, 'n' },
+						 { "memory", required_argument, NULL, 'm' },
 						 { "quiet", no_argument, NULL, 'q' },
-						 { "test", no_argument, NULL, 't' },	     { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'V' },	     { NULL, 0, NULL, 0 } };
+						 { "test", no_argument, NULL, 't' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'V' },
+						 { NULL, 0, NULL, 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "s:c:n:m:qthV", options, NULL)) != -1) {

@@ -13,7 +13,8 @@ struct socket_of {
 
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = ((const struct socket_of *)a)->cookie, y = ((const struct socket_of *)b)->cookie;
+	uint64_t x = ((const struct socket_of *)a)->cookie,
+		 y = ((const struct socket_of *)b)->cookie;
 
 	return x < y ? -1 : x > y;
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct owned {
-	void *tree;  /* of tsearch(3) */
+	void *tree; /* of tsearch(3) */
 	unsigned total;
 	uint16_t on[65536];
 	bool named[65536]; /* ports that were there, for whoever wants to know */

@@ -23,7 +23,8 @@ struct complaint {
 	size_t len;
 };
 
-__attribute__((format(printf, 3, 4))) static int complain(const struct complaint *c, int err, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int complain(const struct complaint *c, int err,
+							  const char *format, ...)
 {
 	va_list ap;
 
@@ -76,7 +77,8 @@ static int take_group(struct policy_rule *rule, const char *value, const struct 
 static int take_ports(struct policy_rule *rule, const char *value, const struct complaint *c)
 {
 	bool all;
-	int err = ports_parse(value, rule->port, BROKER_MAX_RULES, &rule->ports, &all, c->text, c->len);
+	int err = ports_parse(value, rule->port, BROKER_MAX_RULES, &rule->ports, &all, c->text,
+			      c->len);
 
 	if (err == 0 && all) {
 		rule->port[0] = (struct config_port_rule){ .first = 1, .last = 65535 };
@@ -98,7 +100,8 @@ static int take_interface(struct policy_rule *rule, const char *value, const str
 		if (n == 0 || n >= IF_NAMESIZE)
 			return complain(c, -EINVAL, "\"%.32s\" is no name of an interface", value);
 		if (rule->interfaces == CONFIG_MAX_INTERFACES)
-			return complain(c, -E2BIG, "more than %d interfaces: use two lines, or interface=*",
+			return complain(c, -E2BIG,
+					"more than %d interfaces: use two lines, or interface=*",
 					CONFIG_MAX_INTERFACES);
 		memcpy(rule->interface[rule->interfaces++], value, n);
 		if (value[n] == '\0')
@@ -109,13 +112,17 @@ static int take_interface(struct policy_rule *rule, const char *value, const str
 static int take_transmit(struct policy_rule *rule, const char *value, const struct complaint *c)
 {
 	rule->raw = strcmp(value, "raw") == 0;
-	return rule->raw || strcmp(value, "kernel") == 0 ? 0 : complain(c, -EINVAL, "transmit is either kernel or raw");
+	return rule->raw || strcmp(value, "kernel") == 0
+		       ? 0
+		       : complain(c, -EINVAL, "transmit is either kernel or raw");
 }
 
 static int take_netns(struct policy_rule *rule, const char *value, const struct complaint *c)
 {
 	rule->any_netns = strcmp(value, "any") == 0;
-	return rule->any_netns || strcmp(value, "own") == 0 ? 0 : complain(c, -EINVAL, "netns is either own or any");
+	return rule->any_netns || strcmp(value, "own") == 0
+		       ? 0
+		       : complain(c, -EINVAL, "netns is either own or any");
 }
 
 static const struct {
@@ -143,7 +150,9 @@ static int take_word(struct policy_rule *rule, char *word, unsigned *seen, const
 		*seen |= 1u << i;
 		return words[i].take(rule, value, c);
 	}
-	return complain(c, -EINVAL, "\"%.64s\" is not known: user, group, ports, interface, transmit or netns", word);
+	return complain(c, -EINVAL,
+			"\"%.64s\" is not known: user, group, ports, interface, transmit or netns",
+			word);
 }
 
 static int take_line(struct policy_rule *rule, char *line, const struct complaint *c)
@@ -265,14 +274,15 @@ static bool has_interface(const struct policy_rule *rule, const char *ifname)
 	return rule->any_interface;
 }
 
-void policy_ask(const struct policy *policy, const struct peer *peer, const char *ifname, bool other_netns,
-		struct policy_grant *grant)
+void policy_ask(const struct policy *policy, const struct peer *peer, const char *ifname,
+		bool other_netns, struct policy_grant *grant)
 {
 	const struct policy_rule *rule;
 
 	memset(grant, 0, sizeof(*grant));
 	STAILQ_FOREACH(rule, &policy->rules, next) {
-		if (!is_meant(rule, peer) || !has_interface(rule, ifname) || (other_netns && !rule->any_netns))
+		if (!is_meant(rule, peer) || !has_interface(rule, ifname) ||
+		    (other_netns && !rule->any_netns))
 			continue;
 		grant->raw |= rule->raw;
 		for (unsigned i = 0; i < rule->ports && grant->ports < BROKER_MAX_RULES; i++)

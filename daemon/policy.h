@@ -70,7 +70,7 @@ int policy_add(struct policy *policy, const char *line, char *why, size_t len);
 void policy_free(struct policy *policy);
 
 /* What @peer may have on @ifname; @other_netns: which is not in our network namespace. */
-void policy_ask(const struct policy *policy, const struct peer *peer, const char *ifname, bool other_netns,
-		struct policy_grant *grant);
+void policy_ask(const struct policy *policy, const struct peer *peer, const char *ifname,
+		bool other_netns, struct policy_grant *grant);
 
 #endif

@@ -181,12 +181,15 @@ static int open_seat(struct session *s, const struct broker_open *request)
 	s->x->guest = &s->guest;
 	err = xdp_open_seat(s->x, &params);
 	if (err == 0 && !(s->x->hub->flags & HUB_COOKIES))
-		err = xdp_why(&params, -EOPNOTSUPP, "this kernel does not let a program see whose a socket is (lockdown): run the "
-			      "server with privileges");
+		err = xdp_why(
+			&params, -EOPNOTSUPP,
+			"this kernel does not let a program see whose a socket is (lockdown): run the "
+			"server with privileges");
 	if (err == 0) {
 		err = addresses_open(&s->addresses, s->x->host, s->x->nic.ifindex);
 		if (err < 0)
-			xdp_why(&params, err, "can not follow the host's addresses: %s", strerror(-err));
+			xdp_why(&params, err, "can not follow the host's addresses: %s",
+				strerror(-err));
 	}
 	if (err < 0)
 		send_refusal(s, err, params.why);
@@ -203,7 +206,8 @@ static int start(struct session *s, const struct policy *policy)
 
 	if (err < 0) {
 		if (err == -EPROTO)
-			send_refusal(s, err, "the client is of another version: install both from one build");
+			send_refusal(s, err,
+				     "the client is of another version: install both from one build");
 		return err;
 	}
 	err = enter_netns(s, &other);
@@ -213,8 +217,10 @@ static int start(struct session *s, const struct policy *policy)
 	}
 	policy_ask(policy, s->peer, request.ifname, other, &s->grant);
 	if (s->grant.ports == 0) {
-		send_refusal(s, -EACCES, "the policy has no line that lets this user have ports of this interface: add one, see "
-			     "`man kbacceld`");
+		send_refusal(
+			s, -EACCES,
+			"the policy has no line that lets this user have ports of this interface: add one, see "
+			"`man kbacceld`");
 		return -EACCES;
 	}
 	return open_seat(s, &request);
@@ -225,8 +231,8 @@ static int start(struct session *s, const struct policy *policy)
 /* What is left to do needs none. */
 static int drop_privileges(void)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -265,7 +271,8 @@ static void grant(struct session *s, uint64_t cookie, int shown)
 	bool fresh;
 
 	if (shown < 0 || broker_name_of(shown, &name) < 0 || name.cookie != cookie || !name.port) {
-		complain(s, &(struct broker_name){ 0 }, "what the client shows is not that bound UDP socket");
+		complain(s, &(struct broker_name){ 0 },
+			 "what the client shows is not that bound UDP socket");
 		return;
 	}
 	if (!ports_match(s->grant.port, s->grant.ports, &name.addr, name.port)) {
@@ -274,7 +281,8 @@ static void grant(struct session *s, uint64_t cookie, int shown)
 	}
 	take_back(s, cookie);
 	fresh = owned_on(&s->owned, name.port) == 0;
-	if (owned_add(&s->owned, cookie, name.port) < 0 || steer_host_owns(s->x->host, cookie, true) < 0) {
+	if (owned_add(&s->owned, cookie, name.port) < 0 ||
+	    steer_host_owns(s->x->host, cookie, true) < 0) {
 		owned_remove(&s->owned, cookie);
 		complain(s, &name, "too many sockets");
 		return;
@@ -315,7 +323,10 @@ static bool listen_once(struct session *s)
 	} control;
 	struct broker_own own;
 	struct iovec iov = { .iov_base = &own, .iov_len = sizeof(own) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	ssize_t len = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	int shown;
 
@@ -333,7 +344,8 @@ static bool listen_once(struct session *s)
 
 static void serve(struct session *s)
 {
-	struct pollfd p[2] = { { .fd = s->fd, .events = POLLIN }, { .fd = addresses_fd(&s->addresses), .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = s->fd, .events = POLLIN },
+			       { .fd = addresses_fd(&s->addresses), .events = POLLIN } };
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -349,7 +361,8 @@ static void name_peer(struct session *s)
 {
 	const struct passwd *pw = getpwuid(s->peer->uid);
 
-	snprintf(s->who, sizeof(s->who), "process %d of user %s (%u)", (int)s->peer->pid, pw ? pw->pw_name : "?", s->peer->uid);
+	snprintf(s->who, sizeof(s->who), "process %d of user %s (%u)", (int)s->peer->pid,
+		 pw ? pw->pw_name : "?", s->peer->uid);
 }
 
 int session_peer(int fd, struct peer *peer)
@@ -369,7 +382,8 @@ int session_peer(int fd, struct peer *peer)
 	return 0;
 }
 
-void session_run(int fd, const struct peer *peer, const struct policy *policy, const struct session_limits *limits)
+void session_run(int fd, const struct peer *peer, const struct policy *policy,
+		 const struct session_limits *limits)
 {
 	static struct session s;
 	int err;
@@ -388,8 +402,8 @@ void session_run(int fd, const struct peer *peer, const struct policy *policy, c
 		log_error("%s: the seat can not be handed over: %s", s.who, strerror(-err));
 		_exit(1);
 	}
-	log_info("granted: %s: seat %u on %s (%s%s)", s.who, s.x->seat, s.x->nic.ifname, s.x->nic.mode,
-		 s.grant.raw ? ", sends frames of any content" : "");
+	log_info("granted: %s: seat %u on %s (%s%s)", s.who, s.x->seat, s.x->nic.ifname,
+		 s.x->nic.mode, s.grant.raw ? ", sends frames of any content" : "");
 	serve(&s);
 	for (unsigned port = 1; port < 65536; port++)
 		if (owned_on(&s.owned, (uint16_t)port))

@@ -15,7 +15,8 @@ struct session_limits {
 };
 
 /* Serves the connection @fd of @peer and ends the process. */
-_Noreturn void session_run(int fd, const struct peer *peer, const struct policy *policy, const struct session_limits *limits);
+_Noreturn void session_run(int fd, const struct peer *peer, const struct policy *policy,
+			   const struct session_limits *limits);
 
 /* Who has connected @fd. 0, or -errno. */
 int session_peer(int fd, struct peer *peer);

@@ -33,14 +33,16 @@
 struct backend {
 	const char *name;
 	const char *file;
-	const char *packages;	      /* what the plugin needs, as Debian calls it */
-	const char *device_class;     /* without this directory no device of its kind is there; NULL: any will do */
+	const char *packages; /* what the plugin needs, as Debian calls it */
+	const char *device_class; /* without this directory no device of its kind is there; NULL: any will do */
 	bool confinable;	      /* keeps to what the program's seccomp filter allows */
 	const struct nic_ops *plugin; /* NULL until loaded */
 };
 
 static struct backend backends[] = {
-	{ .name = "verbs", .file = "kbaccel-verbs.so", .packages = "libibverbs1",
+	{ .name = "verbs",
+	  .file = "kbaccel-verbs.so",
+	  .packages = "libibverbs1",
 	  .device_class = "/sys/class/infiniband_verbs" },
 	{ .name = "xdp", .file = "kbaccel-xdp.so", .packages = "libelf1 zlib1g", .confinable = true },
 };

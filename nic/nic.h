@@ -32,19 +32,21 @@
 
 #include "base/ipaddr.h"
 
-#define NIC_FRAME_PRIV 192    /* bytes at the head of each frame that are the stack's */
-#define NIC_FRAME_DATA 256    /* where a transmitted frame's headers and data may start at the latest reserve */
+#define NIC_FRAME_PRIV 192 /* bytes at the head of each frame that are the stack's */
+#define NIC_FRAME_DATA                                                                             \
+	256 /* where a transmitted frame's headers and data may start at the latest reserve */
 #define NIC_MAX_QUEUES 64
-#define NIC_BURST 64          /* largest burst the stack asks for */
+#define NIC_BURST 64 /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 8             /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 8 /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
-#define NIC_RX_CSUM_OK 0x1u   /* IP and UDP checksums were verified by the NIC */
+#define NIC_RX_CSUM_OK 0x1u /* IP and UDP checksums were verified by the NIC */
 
 /* What is special about an interface. */
-#define NIC_F_VIRTUAL 0x1u    /* peers may hand over frames with partial (pseudo-header only) UDP checksums */
-#define NIC_F_RX_ONLY 0x2u    /* frames can be received only (loopback): send through the shadow */
+#define NIC_F_VIRTUAL                                                                              \
+	0x1u /* peers may hand over frames with partial (pseudo-header only) UDP checksums */
+#define NIC_F_RX_ONLY 0x2u /* frames can be received only (loopback): send through the shadow */
 
 /*
  * A frame may be several datagrams that the kernel joined for a socket with UDP_GRO (generic XDP runs behind GRO), or has not
@@ -64,9 +66,9 @@
 #define NIC_F_HARD_RULES 0x10u
 
 struct nic_frame {
-	uint8_t *data;   /* first byte of the Ethernet header, inside a frame */
-	uint32_t len;    /* bytes, without FCS */
-	uint32_t flags;  /* NIC_RX_* */
+	uint8_t *data;	/* first byte of the Ethernet header, inside a frame */
+	uint32_t len;	/* bytes, without FCS */
+	uint32_t flags; /* NIC_RX_* */
 };
 
 /*
@@ -77,10 +79,10 @@ struct nic_frame {
 struct nic_flow {
 	struct ipaddr local;
 	struct ipaddr remote;
-	uint16_t local_port;   /* network order */
-	uint16_t remote_port;  /* network order; 0 with an "any" remote */
-	uint8_t families;      /* for an "any" local address: NIC_FLOW_V4 | NIC_FLOW_V6; else ignored */
-	uint8_t flags;         /* NIC_FLOW_SHARED, NIC_FLOW_DEVICE */
+	uint16_t local_port;  /* network order */
+	uint16_t remote_port; /* network order; 0 with an "any" remote */
+	uint8_t families; /* for an "any" local address: NIC_FLOW_V4 | NIC_FLOW_V6; else ignored */
+	uint8_t flags;	  /* NIC_FLOW_SHARED, NIC_FLOW_DEVICE */
 };
 #define NIC_FLOW_V4 0x1u
 #define NIC_FLOW_V6 0x2u
@@ -100,18 +102,18 @@ struct nic_flow {
 struct nic_queue_stats {
 	uint64_t rx_frames, rx_bytes;
 	uint64_t tx_frames, tx_bytes;
-	uint64_t tx_kicks;        /* system calls made to start transmission */
-	uint64_t tx_full;         /* tx_alloc() or tx_burst() could not take all */
-	uint64_t rx_ring_full;    /* lost by the NIC: RX ring full (from the kernel; refreshed by ->stats) */
-	uint64_t rx_no_frame;     /* lost by the NIC: fill ring empty (from the kernel; refreshed by ->stats) */
-	uint64_t rx_dropped;      /* lost by the NIC: other reasons (from the kernel; refreshed by ->stats) */
+	uint64_t tx_kicks; /* system calls made to start transmission */
+	uint64_t tx_full;  /* tx_alloc() or tx_burst() could not take all */
+	uint64_t rx_ring_full; /* lost by the NIC: RX ring full (from the kernel; refreshed by ->stats) */
+	uint64_t rx_no_frame; /* lost by the NIC: fill ring empty (from the kernel; refreshed by ->stats) */
+	uint64_t rx_dropped; /* lost by the NIC: other reasons (from the kernel; refreshed by ->stats) */
 };
 
 struct nic_queue {
 	struct nic *nic;
-	uint16_t index;        /* RX/TX queue number on the interface */
-	int fd;                /* POLLIN when frames wait; -1: poll rx_burst() */
-	uint32_t frame_size;   /* a power of two; frames are aligned to it */
+	uint16_t index;	     /* RX/TX queue number on the interface */
+	int fd;		     /* POLLIN when frames wait; -1: poll rx_burst() */
+	uint32_t frame_size; /* a power of two; frames are aligned to it */
 	struct nic_queue_stats stats;
 };
 
@@ -121,27 +123,27 @@ struct nic {
 	const struct nic_ops *ops;
 	char ifname[IF_NAMESIZE];
 	int ifindex;
-	uint8_t mac[6];        /* as at open, or as set_mac() said since */
-	uint32_t mtu;          /* at open */
-	uint32_t flags;        /* NIC_F_* */
-	char mode[48];         /* for people: "AF_XDP copy, native" */
+	uint8_t mac[6]; /* as at open, or as set_mac() said since */
+	uint32_t mtu;	/* at open */
+	uint32_t flags; /* NIC_F_* */
+	char mode[48];	/* for people: "AF_XDP copy, native" */
 	unsigned queue_count;
 	struct nic_queue *queues[NIC_MAX_QUEUES];
-	bool broken;           /* set by the backend, for good: the queues are dead, open it again */
-	bool confined;         /* set by the caller: the program has a seccomp filter, of whatever kind */
-	bool sealed;           /* set by the caller: the process may be killed for the system calls that steering takes */
+	bool broken;   /* set by the backend, for good: the queues are dead, open it again */
+	bool confined; /* set by the caller: the program has a seccomp filter, of whatever kind */
+	bool sealed; /* set by the caller: the process may be killed for the system calls that steering takes */
 	const char *steer_why; /* after a steer() or expect() that failed: what to do about it; NULL: it does not know better */
 };
 
 /* What open() is to do. */
 struct nic_params {
 	const char *ifname;
-	unsigned rx_ring;      /* entries, a power of two */
-	unsigned tx_ring;      /* entries, a power of two */
-	unsigned frames;       /* frames per queue, > rx_ring + tx_ring */
-	unsigned queues;       /* RX queues that the NIC is to steer this process's traffic to; 0: all, and it is left as it is */
-	bool confined;         /* as in struct nic: only the calls of base/sandbox.def are allowed */
-	const char *broker;    /* Unix socket of who opens queues for processes without privileges; NULL: nobody */
+	unsigned rx_ring; /* entries, a power of two */
+	unsigned tx_ring; /* entries, a power of two */
+	unsigned frames;  /* frames per queue, > rx_ring + tx_ring */
+	unsigned queues; /* RX queues that the NIC is to steer this process's traffic to; 0: all, and it is left as it is */
+	bool confined; /* as in struct nic: only the calls of base/sandbox.def are allowed */
+	const char *broker; /* Unix socket of who opens queues for processes without privileges; NULL: nobody */
 	/* Where a backend's library messages go; level is enum log_level. May be NULL. */
 	void (*log)(int level, const char *text);
 	/* Moves a descriptor that the kernel gave out by itself out of the program's way; gives its new number. May be NULL. */

@@ -142,7 +142,8 @@ static struct steer_cookie *find_cookie(struct steer_host *host, __u64 cookie,
 		free_slots |= !slot->used << i;
 	}
 	chosen = choose_slot(free_slots);
-	*empty = chosen < 0 ? NULL : &host->cookies[steer_slot(hash, (uint32_t)chosen, STEER_COOKIES)];
+	*empty = chosen < 0 ? NULL
+			    : &host->cookies[steer_slot(hash, (uint32_t)chosen, STEER_COOKIES)];
 	return NULL;
 }
 

@@ -68,18 +68,18 @@ struct steer_cookie {
 
 /* What the host is, and which of its sockets the flows may be for. */
 struct steer_host {
-	__u32 max_len;	/* longest frame that fits a UMEM chunk */
-	__u16 mac[3];	/* of the interface: frames for others pass */
-	__u8 loopback;	/* "lo": loopback and own addresses are no martians */
-	__u8 guarded;	/* the writer of struct steer_map is not trusted: every flow is STEER_SHARED, groups pass */
+	__u32 max_len; /* longest frame that fits a UMEM chunk */
+	__u16 mac[3];  /* of the interface: frames for others pass */
+	__u8 loopback; /* "lo": loopback and own addresses are no martians */
+	__u8 guarded; /* the writer of struct steer_map is not trusted: every flow is STEER_SHARED, groups pass */
 	struct steer_local locals[STEER_LOCALS];
 	struct steer_cookie cookies[STEER_COOKIES];
 };
 
 struct steer_map {
-	__u64 lease_until;	 /* CLOCK_MONOTONIC; behind it everything passes (R6) */
-	__u64 lost;		 /* frames that found a full ring; the program counts */
-	__u32 asleep;		 /* 1: sleeps, and is to be woken; the program takes it back then */
+	__u64 lease_until; /* CLOCK_MONOTONIC; behind it everything passes (R6) */
+	__u64 lost;	   /* frames that found a full ring; the program counts */
+	__u32 asleep;	   /* 1: sleeps, and is to be woken; the program takes it back then */
 	__u32 zero;
 	__u8 ports[STEER_PORTS]; /* STEER_* bits, indexed by the port in network order */
 	struct steer_flow flows[STEER_FLOWS];

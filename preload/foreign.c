@@ -67,7 +67,8 @@ static ssize_t queued_to_pipe(struct sock *s, int out, size_t len, bool wait, bo
 static SLOW ssize_t splice_sock(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
 				unsigned int flags)
 {
-	bool none = true, valid = !in_at && !out_at && len && !(flags & ~SPLICE_FLAGS) && is_pipe(out);
+	bool none = true,
+	     valid = !in_at && !out_at && len && !(flags & ~SPLICE_FLAGS) && is_pipe(out);
 	int saved = errno;
 	struct sock *s = valid ? forsake(in, SPLICED) : NULL;
 	ssize_t r = 0;
@@ -82,7 +83,8 @@ static SLOW ssize_t splice_sock(int in, off64_t *in_at, int out, off64_t *out_at
 	return real.splice(in, in_at, out, out_at, len, flags);
 }
 
-EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned int flags)
+EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
+		      unsigned int flags)
 {
 	return is_kernels_fd(in) ? real.splice(in, in_at, out, out_at, len, flags)
 				 : splice_sock(in, in_at, out, out_at, len, flags);
@@ -111,14 +113,17 @@ EXPORT ssize_t sendfile(int out, int in, off_t *at, size_t len)
 	return is_kernels_fd(in) ? real.sendfile(out, in, at, len) : sendfile_sock(out, in, at, len);
 }
 
-EXPORT_ALIAS(sendfile) ssize_t sendfile64(int out, int in, off64_t *at, size_t len) __attribute__((leaf, nothrow));
+EXPORT_ALIAS(sendfile)
+ssize_t sendfile64(int out, int in, off64_t *at, size_t len) __attribute__((leaf, nothrow));
 
 #define BY_AIO "POSIX asynchronous I/O reads it, in threads of libc's own"
 
 static void forsake_for_aio(const struct aiocb *cb)
 {
 	int saved = errno;
-	struct sock *s = fdtable_in_use() && usermem_readable(cb, sizeof(*cb)) ? forsake(cb->aio_fildes, BY_AIO) : NULL;
+	struct sock *s = fdtable_in_use() && usermem_readable(cb, sizeof(*cb))
+				 ? forsake(cb->aio_fildes, BY_AIO)
+				 : NULL;
 
 	if (s)
 		sock_put(s);
@@ -136,13 +141,15 @@ EXPORT_ALIAS(aio_read) int aio_read64(struct aiocb64 *cb) __attribute__((leaf, n
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event)
 {
 	for (int i = 0; fdtable_in_use() && i < n && usermem_readable(&list[i], sizeof(*list)); i++)
-		if (list[i] && usermem_readable(list[i], sizeof(**list)) && list[i]->aio_lio_opcode == LIO_READ)
+		if (list[i] && usermem_readable(list[i], sizeof(**list)) &&
+		    list[i]->aio_lio_opcode == LIO_READ)
 			forsake_for_aio(list[i]);
 	return real.lio_listio(mode, list, n, event);
 }
 
 EXPORT_ALIAS(lio_listio)
-int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct sigevent *event) __attribute__((leaf, nothrow));
+int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct sigevent *event)
+	__attribute__((leaf, nothrow));
 
 /* What is in our queue becomes what the stream reads first: pushed back, last byte first. */
 static void hand_over(struct sock *s, FILE *f)

@@ -39,7 +39,8 @@ static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int f
 	if (!usermem_writable_kept(addrlen, sizeof(*addrlen)))
 		return -EFAULT;
 	*addrlen = msg.msg_namelen;
-	if (!usermem_copy(addr, &name, (socklen_t)room < msg.msg_namelen ? (socklen_t)room : msg.msg_namelen))
+	if (!usermem_copy(addr, &name,
+			  (socklen_t)room < msg.msg_namelen ? (socklen_t)room : msg.msg_namelen))
 		return -EFAULT;
 	return r;
 }

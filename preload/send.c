@@ -65,7 +65,9 @@ static SLOW ssize_t sendto_sock(int fd, const void *buf, size_t len, int flags,
 	if (!s)
 		return follow_implicit_bind(fd, real.sendto(fd, buf, len, flags, addr, addrlen));
 	/* Too long a name is an error here, and cut short in sendmsg(), where one of no length is none. */
-	if (__builtin_expect(len > INT_MAX || addrlen > sizeof(struct sockaddr_storage) || (addr && !addrlen), 0)) {
+	if (__builtin_expect(len > INT_MAX || addrlen > sizeof(struct sockaddr_storage) ||
+				     (addr && !addrlen),
+			     0)) {
 		sock_put(s);
 		return real.sendto(fd, buf, len, flags, addr, addrlen);
 	}
@@ -130,8 +132,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	struct sock *s = fast_sock(fd);
 	int saved = errno;
 
-	for (unsigned i = 0; !s && fdtable_in_use() && i < n && usermem_readable(&vec[i], sizeof(*vec));
-	     i++)
+	for (unsigned i = 0;
+	     !s && fdtable_in_use() && i < n && usermem_readable(&vec[i], sizeof(*vec)); i++)
 		look_for_rights(&vec[i].msg_hdr);
 	errno = saved;
 	if (!s)

@@ -85,7 +85,8 @@ static bool raw_ppoll(const struct args *a, long *r)
 	uint64_t began;
 	sigset_t copy;
 
-	if (!poll_is_fast(fds, n) || !is_time(ts) || !mask_of(A(3, const long *), A(4, long), &copy, &mask))
+	if (!poll_is_fast(fds, n) || !is_time(ts) ||
+	    !mask_of(A(3, const long *), A(4, long), &copy, &mask))
 		return false;
 	began = clock_ns();
 	*r = ppoll(fds, n, ts, mask);
@@ -100,8 +101,8 @@ static bool raw_pselect(const struct args *a, long *r)
 	uint64_t began;
 	sigset_t copy;
 
-	if (!select_is_fast(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *)) || !is_time(ts) ||
-	    !mask_of_pselect(A(5, const long *), &copy, &mask))
+	if (!select_is_fast(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *)) ||
+	    !is_time(ts) || !mask_of_pselect(A(5, const long *), &copy, &mask))
 		return false;
 	began = clock_ns();
 	*r = pselect(A(0, int), A(1, fd_set *), A(2, fd_set *), A(3, fd_set *), ts, mask);
@@ -141,7 +142,8 @@ static bool receive(long nr, const struct args *a, long *r)
 		*r = readv(A(0, int), A(1, const struct iovec *), A(2, int));
 		return true;
 	case SYS_preadv2:
-		*r = preadv2(A(0, int), A(1, const struct iovec *), A(2, int), A(3, off_t), A(5, int));
+		*r = preadv2(A(0, int), A(1, const struct iovec *), A(2, int), A(3, off_t),
+			     A(5, int));
 		return true;
 	case SYS_splice:
 		*r = splice(A(0, int), A(1, off64_t *), A(2, int), A(3, off64_t *), A(4, size_t),
@@ -195,7 +197,8 @@ static bool configure(long nr, const struct args *a, long *r)
 		*r = shutdown(A(0, int), A(1, int));
 		return true;
 	case SYS_setsockopt:
-		*r = setsockopt(A(0, int), A(1, int), A(2, int), A(3, const void *), A(4, socklen_t));
+		*r = setsockopt(A(0, int), A(1, int), A(2, int), A(3, const void *),
+				A(4, socklen_t));
 		return true;
 	case SYS_getsockopt:
 		*r = getsockopt(A(0, int), A(1, int), A(2, int), A(3, void *), A(4, socklen_t *));

@@ -26,7 +26,9 @@ static int result(int r, int saved)
 /* Milliseconds as poll() and epoll_wait() take them: negative waits for ever. */
 static uint64_t deadline_ms(int timeout)
 {
-	return timeout < 0 ? WAIT_FOREVER : timeout == 0 ? 0 : wait_deadline((uint64_t)timeout * NSEC_PER_MSEC);
+	return timeout < 0    ? WAIT_FOREVER
+	       : timeout == 0 ? 0
+			      : wait_deadline((uint64_t)timeout * NSEC_PER_MSEC);
 }
 
 /* False: no valid time; the kernel says what it thinks of it. */
@@ -48,7 +50,7 @@ static bool deadline_ts(const struct timespec *ts, uint64_t *deadline)
 }
 
 /* The kernel's count has 32 bits. */
-#define COUNT(n) ((n) & UINT_MAX)
+#define COUNT(n) ((n)&UINT_MAX)
 
 /* A mask that can not be read: the kernel says so, also when something is ready. */
 static bool is_mask(const sigset_t *mask)

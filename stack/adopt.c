@@ -13,7 +13,8 @@
 #include "stack/sock.h"
 #include "stack/stack.h"
 
-#define INHERITED_MAX 256 /* socket activation counts from 3, inetd uses 0: higher numbers are a leak */
+#define INHERITED_MAX                                                                              \
+	256 /* socket activation counts from 3, inetd uses 0: higher numbers are a leak */
 
 unsigned adopt_waiting;
 
@@ -60,7 +61,8 @@ void adopt_inherited(void)
 
 static bool take_off(struct sock *s)
 {
-	if (!relaxed_get(s->inherited) || !__atomic_exchange_n(&s->inherited, false, __ATOMIC_ACQ_REL))
+	if (!relaxed_get(s->inherited) ||
+	    !__atomic_exchange_n(&s->inherited, false, __ATOMIC_ACQ_REL))
 		return false;
 	__atomic_sub_fetch(&adopt_waiting, 1, __ATOMIC_RELAXED);
 	return true;

@@ -28,7 +28,8 @@ static bool is_sound(const struct capture_ring *ring, uint64_t len)
 	mapped.slot_size = ring->slot_size;
 	return ring->magic == CAPTURE_MAGIC && mapped.slots && mapped.slots <= CAPTURE_MAX_SLOTS &&
 	       (mapped.slots & (mapped.slots - 1)) == 0 && mapped.slot_size % 8 == 0 &&
-	       mapped.slot_size > sizeof(struct capture_slot) && capture_len(mapped.slots, mapped.slot_size) <= len;
+	       mapped.slot_size > sizeof(struct capture_slot) &&
+	       capture_len(mapped.slots, mapped.slot_size) <= len;
 }
 
 static void unmap(void)
@@ -63,8 +64,9 @@ void capture_follow(void)
 {
 	uint64_t len = __atomic_load_n(&stats->capture, __ATOMIC_ACQUIRE);
 
-	if (__builtin_expect(len == mapped.len, 1) || sandbox_forbids(SYS_mmap) || sandbox_forbids(SYS_munmap) ||
-	    sandbox_forbids(SYS_newfstatat) || !stack_exclusive_begin())
+	if (__builtin_expect(len == mapped.len, 1) || sandbox_forbids(SYS_mmap) ||
+	    sandbox_forbids(SYS_munmap) || sandbox_forbids(SYS_newfstatat) ||
+	    !stack_exclusive_begin())
 		return;
 	change(len);
 	stack_exclusive_end();
@@ -88,13 +90,14 @@ static struct capture_slot *reserve(struct capture_ring *ring, uint64_t *number)
 			__atomic_fetch_add(&ring->lost, 1, __ATOMIC_RELAXED);
 			return NULL;
 		}
-	} while (!__atomic_compare_exchange_n(&ring->head, &head, head + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(&ring->head, &head, head + 1, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
 	*number = head;
 	return capture_slot_of(ring, mapped.slots, mapped.slot_size, head);
 }
 
-static void keep(struct capture_ring *ring, const struct nic_queue *q, const struct nic_frame *f, uint64_t stamp,
-		 enum capture_direction direction)
+static void keep(struct capture_ring *ring, const struct nic_queue *q, const struct nic_frame *f,
+		 uint64_t stamp, enum capture_direction direction)
 {
 	uint32_t room = mapped.slot_size - (uint32_t)sizeof(struct capture_slot);
 	uint64_t number;
@@ -112,7 +115,8 @@ static void keep(struct capture_ring *ring, const struct nic_queue *q, const str
 	__atomic_store_n(&slot->ready, number + 1, __ATOMIC_RELEASE);
 }
 
-void capture_frames_slow(const struct nic_queue *q, const struct nic_frame *frames, unsigned n, enum capture_direction direction)
+void capture_frames_slow(const struct nic_queue *q, const struct nic_frame *frames, unsigned n,
+			 enum capture_direction direction)
 {
 	struct capture_ring *ring = relaxed_get(capture_ring);
 	struct timespec now;
@@ -124,5 +128,6 @@ void capture_frames_slow(const struct nic_queue *q, const struct nic_frame *fram
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (unsigned i = 0; i < n; i++)
-		keep(ring, q, &frames[i], (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec, direction);
+		keep(ring, q, &frames[i],
+		     (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec, direction);
 }

@@ -18,11 +18,14 @@ void capture_follow(void);
 /* In the child of a fork: what is mapped is the parent's. */
 void capture_forked(void);
 
-void capture_frames_slow(const struct nic_queue *q, const struct nic_frame *frames, unsigned n, enum capture_direction direction);
+void capture_frames_slow(const struct nic_queue *q, const struct nic_frame *frames, unsigned n,
+			 enum capture_direction direction);
 
 /* @n frames of @q. With the engine's lock held. */
-static inline __attribute__((always_inline)) void capture_frames(const struct nic_queue *q, const struct nic_frame *frames,
-								 unsigned n, enum capture_direction direction)
+static inline __attribute__((always_inline)) void capture_frames(const struct nic_queue *q,
+								 const struct nic_frame *frames,
+								 unsigned n,
+								 enum capture_direction direction)
 {
 	if (__builtin_expect(relaxed_get(capture_ring) != NULL, 0))
 		capture_frames_slow(q, frames, n, direction);

@@ -83,7 +83,8 @@ static void put_stamp(struct writer *w, uint32_t want, uint64_t stamp)
 	else if (want & WANT_TIMESTAMP)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
 	if ((want & WANT_TIMESTAMPING) && ns)
-		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three, sizeof(three));
+		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three,
+		    sizeof(three));
 }
 
 static uint32_t spec_dst(const struct dgram *d)
@@ -102,7 +103,7 @@ static void put_pktinfo(struct writer *w, const struct dgram *d)
 	info.ipi_addr.s_addr = ipaddr_v4(&to);
 	if (d->pktinfo_if)
 		info.ipi_spec_dst.s_addr = ipaddr_is_multicast(&to) ? spec_dst(d)
-								     : info.ipi_addr.s_addr;
+								    : info.ipi_addr.s_addr;
 	put(w, SOL_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
@@ -137,9 +138,8 @@ static void put_v4(struct writer *w, uint32_t want, const struct dgram *d)
 static void put_pktinfo6(struct writer *w, const struct dgram *d)
 {
 	struct ipaddr to = dgram_destination(d);
-	struct in6_pktinfo info = {
-		.ipi6_ifindex = (unsigned)(dgram_is_v6(d) ? d->ifindex : d->pktinfo_if)
-	};
+	struct in6_pktinfo info = { .ipi6_ifindex = (unsigned)(dgram_is_v6(d) ? d->ifindex
+									      : d->pktinfo_if) };
 
 	memcpy(&info.ipi6_addr, to.b, 16);
 	put(w, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
@@ -168,7 +168,8 @@ int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *m
 	struct sockaddr_storage ss;
 	socklen_t len, part;
 
-	len = sockname_build(relaxed_get(s->family), &ss, &from, dgram_source_port(d), (uint32_t)d->ifindex);
+	len = sockname_build(relaxed_get(s->family), &ss, &from, dgram_source_port(d),
+			     (uint32_t)d->ifindex);
 	part = msg->msg_namelen < len ? msg->msg_namelen : len;
 	msg->msg_namelen = len;
 	return usermem_copy(msg->msg_name, &ss, part) ? 0 : -EFAULT;

@@ -53,7 +53,8 @@ void stack_confine(const struct sandbox *next, struct log_line *message)
 		hostnet_confine();
 	}
 	if (lacks)
-		log_prepare(message, LOG_LEVEL_WARN, "accelerated sockets go to the kernel path: " LACKS, lacks);
+		log_prepare(message, LOG_LEVEL_WARN,
+			    "accelerated sockets go to the kernel path: " LACKS, lacks);
 }
 
 static void give_up(int fd, struct file *f)

@@ -11,7 +11,8 @@
 #define BUCKETS 16384 /* power of two; untouched pages cost nothing */
 
 static struct sock *bucket[BUCKETS];
-static unsigned connected, specific; /* sockets of that sort: without any, their look-ups are skipped */
+static unsigned connected,
+	specific; /* sockets of that sort: without any, their look-ups are skipped */
 
 static const struct ipaddr any;
 
@@ -115,7 +116,8 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 		group = group && s->reuseport;
 	}
 	if (same > 1 && group)
-		return choose(best, served ? served : same, served, local, remote, packet, remote_port, v6);
+		return choose(best, served ? served : same, served, local, remote, packet,
+			      remote_port, v6);
 	return best;
 }
 
@@ -139,7 +141,8 @@ struct sock *demux_find(const struct demux_key *packet, bool v6)
 }
 
 static void visit(const struct ipaddr *local, const struct ipaddr *remote, uint16_t remote_port,
-		  const struct demux_key *packet, bool v6, void (*fn)(void *, struct sock *), void *arg)
+		  const struct demux_key *packet, bool v6, void (*fn)(void *, struct sock *),
+		  void *arg)
 {
 	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
 	     s = s->hash_next)
@@ -147,7 +150,8 @@ static void visit(const struct ipaddr *local, const struct ipaddr *remote, uint1
 			fn(arg, s);
 }
 
-void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s), void *arg)
+void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s),
+		void *arg)
 {
 	if (connected) {
 		visit(&packet->local, &packet->remote, packet->remote_port, packet, v6, fn, arg);

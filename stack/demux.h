@@ -23,7 +23,7 @@ struct sock;
 struct demux_key {
 	struct ipaddr local, remote;
 	uint16_t local_port, remote_port; /* network order */
-	int ifindex;                      /* it came in by; sockets bound to another interface do not take it */
+	int ifindex; /* it came in by; sockets bound to another interface do not take it */
 };
 
 /* Adds @s under its present addresses; 0 or -ENOMEM. Removing forgets them. Idempotent. */
@@ -37,6 +37,7 @@ struct sock *demux_find(const struct demux_key *packet, bool v6);
  * Calls @fn for each socket that gets a multicast datagram: all that are bound to the group or to any address, and hear
  * its sender (groups.h).
  */
-void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s), void *arg);
+void demux_each(const struct demux_key *packet, bool v6, void (*fn)(void *arg, struct sock *s),
+		void *arg);
 
 #endif

@@ -17,16 +17,16 @@ struct engine;
 
 struct dgram {
 	struct dgram *next;
-	struct engine *engine;  /* whose frame it is; NULL: set aside */
-	uint8_t *l3;            /* IP header; the UDP header stands right before payload */
+	struct engine *engine; /* whose frame it is; NULL: set aside */
+	uint8_t *l3;	       /* IP header; the UDP header stands right before payload */
 	uint8_t *payload;
-	uint32_t len;           /* bytes of payload */
-	uint32_t charge;        /* what it counts against SO_RCVBUF */
-	uint64_t stamp;         /* CLOCK_REALTIME ns at reception; 0: nobody asked */
+	uint32_t len;	 /* bytes of payload */
+	uint32_t charge; /* what it counts against SO_RCVBUF */
+	uint64_t stamp;	 /* CLOCK_REALTIME ns at reception; 0: nobody asked */
 	int32_t ifindex;
-	int32_t pktinfo_if;     /* what IP_PKTINFO names: 0 if it was not wanted yet when the datagram came */
-	uint32_t claim;         /* queued before a fork: who reads it first has it (family_claim()); 0: nobody else can */
-	uint32_t dropped;       /* the socket's drop count when it was queued (SO_RXQ_OVFL) */
+	int32_t pktinfo_if; /* what IP_PKTINFO names: 0 if it was not wanted yet when the datagram came */
+	uint32_t claim; /* queued before a fork: who reads it first has it (family_claim()); 0: nobody else can */
+	uint32_t dropped; /* the socket's drop count when it was queued (SO_RXQ_OVFL) */
 };
 
 static inline bool dgram_is_v6(const struct dgram *d)

@@ -132,7 +132,8 @@ static void tell_waiters(struct engine *e)
 	e->feds = 0;
 }
 
-static inline __attribute__((always_inline)) void describe(struct engine *e, struct sock *s, struct dgram *d)
+static inline __attribute__((always_inline)) void describe(struct engine *e, struct sock *s,
+							   struct dgram *d)
 {
 	d->engine = e;
 	d->stamp = e->stamp;
@@ -145,7 +146,8 @@ static inline __attribute__((always_inline)) void describe(struct engine *e, str
 
 static void note_fed(struct engine *e, struct sock *s)
 {
-	if ((relaxed_get(s->watched) || !__libc_single_threaded) && (!e->feds || e->fed[e->feds - 1] != s))
+	if ((relaxed_get(s->watched) || !__libc_single_threaded) &&
+	    (!e->feds || e->fed[e->feds - 1] != s))
 		e->fed[e->feds++] = s;
 }
 

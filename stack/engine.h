@@ -27,17 +27,17 @@ struct hostnet_hop;
 
 struct engine {
 	struct lock lock;
-	bool dead;                  /* the queue is gone (interface deleted, reset): no more polling; set by whoever notices */
-	bool tight;                 /* few free frames: datagrams are set aside instead of queued by reference */
+	bool dead; /* the queue is gone (interface deleted, reset): no more polling; set by whoever notices */
+	bool tight; /* few free frames: datagrams are set aside instead of queued by reference */
 	struct nic_queue *queue;
 	struct iface *iface;
-	unsigned frames;            /* in the pool when nothing is in flight */
+	unsigned frames;		 /* in the pool when nothing is in flight */
 	struct sock *fed[2 * NIC_BURST]; /* sockets that got something in this burst */
 	unsigned feds;
-	struct dgram *returned;     /* frames given back by threads that could not take the lock (lock-free stack) */
-	uint64_t stamp;             /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
+	struct dgram *returned; /* frames given back by threads that could not take the lock (lock-free stack) */
+	uint64_t stamp; /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
 	struct lwip_instance lwip;
-	struct lwip_port *port;     /* lwIP's interface and PCBs of this engine (lwip_port.h) */
+	struct lwip_port *port; /* lwIP's interface and PCBs of this engine (lwip_port.h) */
 	struct stats_queue *stats;
 };
 

@@ -303,8 +303,8 @@ static int modify_item(struct epoll_item *it, int epfd, struct epoll_event *even
 	return r;
 }
 
-static int modify(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event,
-		  struct sock *s, struct epoll_set *child)
+static int modify(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event, struct sock *s,
+		  struct epoll_set *child)
 {
 	bool locked = lock_acquire(&epoll_membership);
 	struct epoll_item *it = locked ? find_item(ep, fd, s, child) : NULL;
@@ -455,7 +455,8 @@ void epoll_activate(struct epoll_set *ep)
 	 * A handful at a time: switching steering on takes locks that come before epoll_membership. Not for ever: a signal
 	 * handler that interrupted their holder can switch nothing on.
 	 */
-	for (int rounds = 0; __builtin_expect(relaxed_get(stack.prepared) != 0, 0) && rounds < 1024; rounds++) {
+	for (int rounds = 0; __builtin_expect(relaxed_get(stack.prepared) != 0, 0) && rounds < 1024;
+	     rounds++) {
 		n = 0;
 		if (!lock_acquire(&epoll_membership))
 			return;

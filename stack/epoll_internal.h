@@ -19,46 +19,46 @@
 
 /* An accelerated socket, or a set of ours, in a set. */
 struct epoll_item {
-	LIST_ENTRY(epoll_item) of_sock;   /* the socket's items (its lock), or the child's parents */
-	LIST_ENTRY(epoll_item) of_set;    /* the set's items: epoll_membership lock */
+	LIST_ENTRY(epoll_item) of_sock; /* the socket's items (its lock), or the child's parents */
+	LIST_ENTRY(epoll_item) of_set;	/* the set's items: epoll_membership lock */
 	TAILQ_ENTRY(epoll_item) of_ready; /* the set's lock, as all below */
-	struct sock *sock;                /* one of these two */
+	struct sock *sock;		  /* one of these two */
 	struct epoll_set *child;
-	unsigned child_feeds;             /* the child's ->feeds when last reported (edge) */
+	unsigned child_feeds; /* the child's ->feeds when last reported (edge) */
 	int fd;
-	uint32_t events;                  /* changed under epoll_membership and the set's lock: either will do to read */
-	bool ready;                       /* on the ready list */
-	bool armed;                       /* false: a one-shot that has fired; disarmed under either lock */
-	bool edge;                        /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
-	bool counted;                     /* in set->fast */
+	uint32_t events; /* changed under epoll_membership and the set's lock: either will do to read */
+	bool ready;	 /* on the ready list */
+	bool armed;	 /* false: a one-shot that has fired; disarmed under either lock */
+	bool edge;    /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
+	bool counted; /* in set->fast */
 	/* By these a tag is looked up and translated, without a lock: epoll_tag.c. The last two are kept while the item is free. */
-	struct epoll_set *set;            /* NULL: no member any more */
-	uint64_t data;                    /* the program's */
-	uint64_t tag;                     /* what the kernel has instead; 0: the program's */
-	uint32_t generation, index;       /* of the tag */
+	struct epoll_set *set;	    /* NULL: no member any more */
+	uint64_t data;		    /* the program's */
+	uint64_t tag;		    /* what the kernel has instead; 0: the program's */
+	uint32_t generation, index; /* of the tag */
 };
 
 struct epoll_set {
 	int kind, refs, slots;
 	struct lock lock;
 	LIST_HEAD(, epoll_item) items;
-	LIST_HEAD(, epoll_item) parents;  /* items of sets around this one */
+	LIST_HEAD(, epoll_item) parents; /* items of sets around this one */
 	TAILQ_HEAD(epoll_ready, epoll_item) ready;
 	/* Numbers that are changed under the lock named, and read without any: is there something to lock for? */
-	unsigned ready_items;             /* on the list; the set's */
-	unsigned fast;                    /* items whose socket is accelerated; epoll_membership and the set's */
-	unsigned members;                 /* items; epoll_membership */
-	unsigned children;                /* those that are sets; epoll_membership */
-	unsigned others;                  /* members that only the kernel knows; never too low; none */
-	unsigned feeds;                   /* counts arrivals, for edge-triggered sets around this one; the set's */
-	unsigned writers;                 /* items that want EPOLLOUT; the set's */
-	unsigned untagged;                /* items without a tag: found by the program's data; epoll_membership */
-	bool inherited;                   /* from before a fork or exec: another process may share it */
-	int epfd;                         /* the number it was made with */
-	unsigned in_kernel;               /* threads inside the kernel's epoll_wait() on it */
-	bool kicked;                      /* they have been, or are being, called back (epoll_kick_waiters()) */
-	bool kernel_first;                /* whose turn it is when max is too small for both sides; the last waiter's */
-	uint64_t kernel_due;              /* ticks; the same, and 0 by whoever changes an item */
+	unsigned ready_items; /* on the list; the set's */
+	unsigned fast;	   /* items whose socket is accelerated; epoll_membership and the set's */
+	unsigned members;  /* items; epoll_membership */
+	unsigned children; /* those that are sets; epoll_membership */
+	unsigned others;   /* members that only the kernel knows; never too low; none */
+	unsigned feeds;	   /* counts arrivals, for edge-triggered sets around this one; the set's */
+	unsigned writers;  /* items that want EPOLLOUT; the set's */
+	unsigned untagged; /* items without a tag: found by the program's data; epoll_membership */
+	bool inherited;	   /* from before a fork or exec: another process may share it */
+	int epfd;	   /* the number it was made with */
+	unsigned in_kernel; /* threads inside the kernel's epoll_wait() on it */
+	bool kicked;	    /* they have been, or are being, called back (epoll_kick_waiters()) */
+	bool kernel_first; /* whose turn it is when max is too small for both sides; the last waiter's */
+	uint64_t kernel_due; /* ticks; the same, and 0 by whoever changes an item */
 	struct epoll_set *free_link;
 };
 

@@ -16,7 +16,7 @@
  */
 static uint64_t magic; /* 0: no tag has been given yet */
 #define GENERATION(tag) ((uint32_t)((tag) >> 20) & 0xfffff)
-#define INDEX(tag) ((uint32_t)(tag) & 0xfffff)
+#define INDEX(tag) ((uint32_t)(tag)&0xfffff)
 
 #define PAGE 1024
 #define PAGES 1024
@@ -26,17 +26,18 @@ static uint32_t indices = 1; /* 0: an item without index */
 
 static struct epoll_item **page_of(uint32_t index)
 {
-	struct epoll_item **page = __atomic_load_n(&pages[index / PAGE], __ATOMIC_ACQUIRE), **none = NULL;
+	struct epoll_item **page = __atomic_load_n(&pages[index / PAGE], __ATOMIC_ACQUIRE),
+			  **none = NULL;
 	long mem;
 
 	if (page)
 		return page;
 	mem = own_call6(SYS_mmap, 0, PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem < 0 && mem >= -4095)
 		return NULL;
-	if (__atomic_compare_exchange_n(&pages[index / PAGE], &none, (struct epoll_item **)mem, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&pages[index / PAGE], &none, (struct epoll_item **)mem,
+					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return (struct epoll_item **)mem;
 	own_call6(SYS_munmap, mem, PAGE * sizeof(*page), 0, 0, 0, 0);
 	return none;
@@ -87,7 +88,8 @@ void epoll_tag_give(struct epoll_item *it)
 	if (!it->index)
 		give_index(it);
 	relaxed_set(it->generation, (it->generation + 1) & 0xfffff);
-	relaxed_set(it->tag, it->index ? begin << 40 | (uint64_t)it->generation << 20 | it->index : 0);
+	relaxed_set(it->tag,
+		    it->index ? begin << 40 | (uint64_t)it->generation << 20 | it->index : 0);
 }
 
 static struct epoll_item *item_at(uint64_t tag)

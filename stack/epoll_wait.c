@@ -174,7 +174,8 @@ static bool readable_at(struct epoll_set *ep, int depth);
 static bool child_pending(const struct epoll_item *it, int depth, unsigned feeds)
 {
 	return relaxed_get(it->armed) && (it->events & EPOLL_READ_EVENTS) &&
-	       (!(it->events & EPOLLET) || feeds != it->child_feeds) && readable_at(it->child, depth);
+	       (!(it->events & EPOLLET) || feeds != it->child_feeds) &&
+	       readable_at(it->child, depth);
 }
 
 /* epoll_membership is held if the set has children. */
@@ -557,7 +558,8 @@ static int sleep_in_kernel(int epfd, struct epoll_event *events, int max, uint64
 	int timeout = deadline == WAIT_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
 
 	if (!sandbox_forbids(SYS_epoll_pwait2))
-		return real.epoll_pwait2(epfd, events, max, deadline == WAIT_FOREVER ? NULL : &ts, mask);
+		return real.epoll_pwait2(epfd, events, max, deadline == WAIT_FOREVER ? NULL : &ts,
+					 mask);
 	return mask || !sandbox_forbids(SYS_epoll_pwait)
 		       ? real.epoll_pwait(epfd, events, max, timeout, mask)
 		       : real.epoll_wait(epfd, events, max, timeout);

@@ -38,21 +38,21 @@
 
 /* In memory that all who inherited the same queues share. */
 static struct family {
-	int owner;       /* pid of the process that drives them; 0: nobody yet, or it has left */
+	int owner;	 /* pid of the process that drives them; 0: nobody yet, or it has left */
 	uint32_t claims; /* how many have driven them so far */
-} *family;
+} * family;
 
 #define MAX_RECEIVERS 256
 #define MAX_CLAIMS 65536
 
 /* In memory that all descendants share, whatever queues they have. */
 static struct clan {
-	uint32_t yields;  /* how often one of them could not share the sockets that they have in common */
-	uint32_t changes; /* of receiver[] */
-	uint32_t claims;  /* given out so far */
+	uint32_t yields; /* how often one of them could not share the sockets that they have in common */
+	uint32_t changes;	   /* of receiver[] */
+	uint32_t claims;	   /* given out so far */
 	uint8_t taken[MAX_CLAIMS]; /* by their numbers, from the beginning again after the last */
 	int receiver[MAX_RECEIVERS]; /* pids of those that have received on a shared socket; 0: free */
-} *clan;
+} * clan;
 static uint32_t yields_seen, changes_seen;
 static bool registered; /* we are in receiver[] */
 
@@ -65,9 +65,9 @@ unsigned family_asleep;
 
 static unsigned engines_open; /* in the child of a fork: stack.engines, once it drives them */
 static bool has_relatives;    /* a fork has happened */
-static bool forked;           /* this process is the child of one that had us */
-static bool queues_lost;      /* ... and what it has inherited can not be driven from here (NIC_F_NO_INHERIT) */
-static bool seat_refused;     /* tried in vain; privileges do not come back */
+static bool forked;	      /* this process is the child of one that had us */
+static bool queues_lost; /* ... and what it has inherited can not be driven from here (NIC_F_NO_INHERIT) */
+static bool seat_refused; /* tried in vain; privileges do not come back */
 
 static void *map_shared(size_t len)
 {
@@ -117,7 +117,8 @@ static bool shadow_has_older(struct sock *s)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
 
-	return relaxed_get(s->settle_until) && kernel_ppoll(&p, 1, (struct timespec){ 0, 0 }, NULL) == 1;
+	return relaxed_get(s->settle_until) &&
+	       kernel_ppoll(&p, 1, (struct timespec){ 0, 0 }, NULL) == 1;
 }
 
 /* With an empty queue: what is in it has to be read here. What came while the rule was switched off is taken in. */
@@ -199,7 +200,8 @@ void family_listen(void)
 	uint32_t yields = __atomic_load_n(&clan->yields, __ATOMIC_ACQUIRE);
 	uint32_t changes = __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE);
 
-	if (__builtin_expect(yields == relaxed_get(yields_seen) && changes == relaxed_get(changes_seen), 1) ||
+	if (__builtin_expect(
+		    yields == relaxed_get(yields_seen) && changes == relaxed_get(changes_seen), 1) ||
 	    !lock_try(&stack.lock))
 		return;
 	if (yields != yields_seen)
@@ -396,9 +398,11 @@ static void steer_early(int fd, struct file *f)
 void stack_last_chance_slow(bool any)
 {
 	/* A parent that is confined before its children have begun takes what it has opened; they open their own. */
-	bool worker = forked || (any && (family->owner ? family->owner != fdtable_owner : has_relatives));
+	bool worker = forked ||
+		      (any && (family->owner ? family->owner != fdtable_owner : has_relatives));
 
-	if ((!worker && !relaxed_get(stack.hard_rules)) || !relaxed_get(stack.prepared) || !lock_try(&stack.lock))
+	if ((!worker && !relaxed_get(stack.hard_rules)) || !relaxed_get(stack.prepared) ||
+	    !lock_try(&stack.lock))
 		return;
 	if (worker)
 		stack_claim(false);
@@ -439,7 +443,8 @@ void stack_leave(void)
 		return;
 	deregister();
 	/* Without the lock: other threads go on receiving while the process ends. */
-	if (!relaxed_get(stack.owner) || __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE) != fdtable_owner)
+	if (!relaxed_get(stack.owner) ||
+	    __atomic_load_n(&family->owner, __ATOMIC_ACQUIRE) != fdtable_owner)
 		return;
 	stack_renew_lease(0);
 	__atomic_store_n(&family->owner, 0, __ATOMIC_RELEASE);

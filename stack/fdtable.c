@@ -50,7 +50,7 @@ static struct file **page_of(unsigned fd)
 	if (page)
 		return page;
 	mem = own_call6(SYS_mmap, 0, FDTABLE_PAGE * sizeof(*page), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem < 0 && mem >= -4095)
 		return NULL;
 	page = (struct file **)mem;

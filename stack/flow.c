@@ -84,15 +84,19 @@ static void explain(const struct nic *nic, int err, char why[NIC_WHY_LEN])
 	if (nic->steer_why)
 		snprintf(why, NIC_WHY_LEN, "%s: no steering rule: %s", nic->ifname, nic->steer_why);
 	else if (err == -EACCES)
-		snprintf(why, NIC_WHY_LEN, "%s: the policy of kbacceld does not give this user the port: add a line for it, or run "
-			 "with privileges", nic->ifname);
+		snprintf(why, NIC_WHY_LEN,
+			 "%s: the policy of kbacceld does not give this user the port: add a line for it, or run "
+			 "with privileges",
+			 nic->ifname);
 	else if (err == -EPERM)
-		snprintf(why, NIC_WHY_LEN, "%s: the program's seccomp filter does not let the library show the socket to kbacceld: "
-			 "allow getsockopt() and getsockname(), or bind before", nic->ifname);
+		snprintf(why, NIC_WHY_LEN,
+			 "%s: the program's seccomp filter does not let the library show the socket to kbacceld: "
+			 "allow getsockopt() and getsockname(), or bind before",
+			 nic->ifname);
 	else
 		snprintf(why, NIC_WHY_LEN,
-			 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS", nic->ifname,
-			 strerrordesc_np(-err));
+			 "%s: no steering rule (%s): too many sockets are accelerated; narrow KBACCEL_PORTS",
+			 nic->ifname, strerrordesc_np(-err));
 }
 
 /* -1: to look at it, as whoever opened the queues for us has to, takes calls that the program's filter forbids. */
@@ -126,7 +130,8 @@ static bool own(const struct flow *f, const struct sock *s, char why[NIC_WHY_LEN
 /* Once the calls that it takes are not allowed any more there is what there is. */
 static int expect(struct nic *nic, const struct nic_flow *rule)
 {
-	if (!nic->ops->expect || stack_is_confined() || sandbox_forbids(SYS_ioctl) || sandbox_forbids(SYS_nanosleep))
+	if (!nic->ops->expect || stack_is_confined() || sandbox_forbids(SYS_ioctl) ||
+	    sandbox_forbids(SYS_nanosleep))
 		return 0;
 	return nic->ops->expect(nic, rule);
 }
@@ -233,7 +238,8 @@ static void leave(struct flow *flow)
 	slab_put(&slab, (struct flow_entry *)flow);
 }
 
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s, char why[NIC_WHY_LEN])
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s,
+		      char why[NIC_WHY_LEN])
 {
 	struct flow *f = enter(rule, mask, why);
 

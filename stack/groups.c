@@ -3,8 +3,8 @@
 #define _GNU_SOURCE
 #include "stack/groups.h"
 
-#include <errno.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -24,11 +24,11 @@
 #include "stack/sockdiag.h"
 #include "stack/stack.h"
 
-#define GROUPS_MAX 1024      /* of one socket; further ones stay with the kernel */
-#define CHECK_MS 20          /* between two looks at a port for other receivers */
+#define GROUPS_MAX 1024 /* of one socket; further ones stay with the kernel */
+#define CHECK_MS 20	/* between two looks at a port for other receivers */
 
 static struct slab slab = SLAB(struct group, next, 65536);
-static bool watched;         /* some socket's groups may have other receivers */
+static bool watched; /* some socket's groups may have other receivers */
 static const struct ipaddr any;
 
 void groups_reserve(void)
@@ -42,7 +42,7 @@ enum shape { SHAPE_V4, SHAPE_V6, SHAPE_STORAGE };
 
 static const struct {
 	int level, name;
-	enum shape shape;        /* of the group's address; a sockaddr_storage stands behind the interface's number */
+	enum shape shape; /* of the group's address; a sockaddr_storage stands behind the interface's number */
 } naming[] = {
 	{ SOL_IP, IP_ADD_MEMBERSHIP, SHAPE_V4 },
 	{ SOL_IP, IP_DROP_MEMBERSHIP, SHAPE_V4 },
@@ -298,10 +298,10 @@ bool groups_hears(const struct sock *s, const struct demux_key *packet, bool v6)
 /* What else the kernel has on a port. */
 static struct survey {
 	uint16_t port;
-	bool known;              /* false: could not be told */
-	bool fresh;              /* made a moment ago, for all sockets of the port */
-	bool wildcard;           /* somebody else's socket takes any group */
-	unsigned bound;          /* others bound to a group: */
+	bool known;	/* false: could not be told */
+	bool fresh;	/* made a moment ago, for all sockets of the port */
+	bool wildcard;	/* somebody else's socket takes any group */
+	unsigned bound; /* others bound to a group: */
 	struct ipaddr group[16];
 } survey;
 
@@ -313,8 +313,7 @@ static void compare_cookie(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
-	    s->local_port != survey.port)
+	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) || s->local_port != survey.port)
 		return;
 	is_own = is_own || s->cookie == looked_for;
 }
@@ -329,7 +328,8 @@ static void note_socket(void *arg, const struct sockdiag_entry *e)
 	fdtable_each(compare_cookie);
 	if (is_own)
 		return;
-	if (ipaddr_is_any(&e->local) || survey.bound == sizeof(survey.group) / sizeof(survey.group[0]))
+	if (ipaddr_is_any(&e->local) ||
+	    survey.bound == sizeof(survey.group) / sizeof(survey.group[0]))
 		survey.wildcard = true;
 	else
 		survey.group[survey.bound++] = e->local;
@@ -363,7 +363,8 @@ static bool is_routed(const char *ifname, bool v4)
 	char path[96], c = '0';
 	long fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/conf/%s/mc_forwarding", v4 ? 4 : 6, ifname);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/conf/%s/mc_forwarding", v4 ? 4 : 6,
+		 ifname);
 	fd = own_call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 	if (fd < 0)
 		return false;

@@ -24,20 +24,20 @@
 struct sock;
 struct flow;
 
-#define GROUP_SOURCES 16     /* of one membership; the kernel's default limit for IPv4 is 10 */
+#define GROUP_SOURCES 16 /* of one membership; the kernel's default limit for IPv4 is 10 */
 
 /* One group on one interface; or, with ifindex 0, only the name of a group that was joined or left. */
 struct group {
 	struct group *next;
 	struct ipaddr addr;
 	int ifindex;
-	bool exclude;            /* source[] lists whom not to hear; else whom alone to hear */
-	bool too_many;           /* of them: the kernel's */
-	bool fresh;              /* seen in the reading under way */
-	bool refused;            /* counted as left to the kernel */
+	bool exclude;  /* source[] lists whom not to hear; else whom alone to hear */
+	bool too_many; /* of them: the kernel's */
+	bool fresh;    /* seen in the reading under way */
+	bool refused;  /* counted as left to the kernel */
 	uint8_t sources;
 	struct ipaddr source[GROUP_SOURCES];
-	struct flow *flow;       /* steered, when not NULL */
+	struct flow *flow; /* steered, when not NULL */
 };
 
 /* Takes address space while that is allowed (R7). */

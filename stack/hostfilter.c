@@ -111,7 +111,7 @@ static void ask_nf_tables(void)
 	if (fd < 0)
 		return;
 	n = own_call6(SYS_sendto, fd, (long)&req, sizeof(req), MSG_DONTWAIT, (long)&kernel,
-		     sizeof(kernel));
+		      sizeof(kernel));
 	for (int i = 0; n > 0 && i < MAX_PARTS; i++) {
 		n = own_call6(SYS_recvfrom, fd, (long)&buf, sizeof(buf), MSG_DONTWAIT, 0, 0);
 		if (n <= 0 || !look_at_part((size_t)n))

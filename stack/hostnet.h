@@ -29,30 +29,30 @@ struct hostnet_link {
 	int ifindex;
 	char name[IF_NAMESIZE];
 	uint32_t mtu;
-	uint32_t flags;      /* IFF_* */
-	uint16_t type;       /* ARPHRD_* */
+	uint32_t flags; /* IFF_* */
+	uint16_t type;	/* ARPHRD_* */
 	uint8_t mac[6];
-	bool enslaved;       /* port of a bridge, bond or VRF */
+	bool enslaved;	     /* port of a bridge, bond or VRF */
 	bool has_v4, has_v6; /* has a (non link-local) route of that family, in the main table */
 };
 
 /* How to reach a destination: enough for an Ethernet frame. */
 struct hostnet_hop {
-	struct ipaddr source;  /* address the kernel would choose; or the one that was given; also without a neighbour */
+	struct ipaddr source; /* address the kernel would choose; or the one that was given; also without a neighbour */
 	int ifindex;
-	uint32_t mtu;          /* bytes of IP packet; min of route, link and what was learned of the path */
-	uint8_t mac[6];        /* of the neighbour */
-	bool gateway;          /* next hop is not the destination itself */
-	bool confirm;          /* neighbour is STALE: send one datagram now and then through the shadow */
+	uint32_t mtu; /* bytes of IP packet; min of route, link and what was learned of the path */
+	uint8_t mac[6]; /* of the neighbour */
+	bool gateway;	/* next hop is not the destination itself */
+	bool confirm;	/* neighbour is STALE: send one datagram now and then through the shadow */
 };
 
 /* Why a lookup gave no hop; all mean "through the shadow". */
 enum hostnet_verdict {
 	HOSTNET_OK,
 	HOSTNET_NO_ROUTE,
-	HOSTNET_ODD_ROUTE,       /* not mirrored, see above */
-	HOSTNET_LOCAL,           /* to an own, broadcast or multicast address */
-	HOSTNET_NO_NEIGHBOUR,    /* not resolved yet */
+	HOSTNET_ODD_ROUTE,    /* not mirrored, see above */
+	HOSTNET_LOCAL,	      /* to an own, broadcast or multicast address */
+	HOSTNET_NO_NEIGHBOUR, /* not resolved yet */
 };
 
 /* Changes whenever a link, address, route, rule or neighbour did; cached hops of an older generation are void. */

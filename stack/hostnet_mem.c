@@ -71,7 +71,7 @@ int hostnet_mem_new(struct hostnet_mem *mem, size_t bytes)
 		return 0;
 	mem->bytes = 0;
 	ret = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ret < 0 && ret >= -4095)
 		return -ENOMEM;
 	mem->base = (void *)ret;

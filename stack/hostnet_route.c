@@ -4,8 +4,8 @@
  * the kernel makes without a message: IPv4 routes go silently with their link, their source address
  * and their link's last address (IPv6 is silent too if skip_notify_on_dev_down is set).
  */
-#include <linux/rtnetlink.h>
 #include <linux/in_route.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "stack/hostnet_tables.h"
@@ -116,7 +116,8 @@ static void read_learned(struct hostnet_tables *t, const struct rtmsg *info,
 		t->changed |= pathmtu_learn(&dst, 0);
 	if (!tb[RTA_METRICS])
 		return;
-	netlink_attrs(netlink_data(tb[RTA_METRICS]), netlink_len(tb[RTA_METRICS]), metrics, RTAX_MAX);
+	netlink_attrs(netlink_data(tb[RTA_METRICS]), netlink_len(tb[RTA_METRICS]), metrics,
+		      RTAX_MAX);
 	mtu = netlink_u32(metrics[RTAX_MTU], PATHMTU_UNKNOWN);
 	if (netlink_u32(metrics[RTAX_LOCK], 0) & (1u << RTAX_MTU))
 		mtu = 0;

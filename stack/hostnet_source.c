@@ -171,7 +171,9 @@ static bool source_v6(const struct hostnet_tables *t, const struct route *r,
 		      const struct ipaddr *dst, struct ipaddr *source)
 {
 	const struct link *out = links_find(&t->links, r->oif);
-	bool own_only = scope_v6(dst) <= 2 || ipaddr_is_multicast(dst) || (out && out->oif_addrs_only), tie = false;
+	bool own_only = scope_v6(dst) <= 2 || ipaddr_is_multicast(dst) ||
+			(out && out->oif_addrs_only),
+	     tie = false;
 	const struct addr *a, *best = NULL;
 	uint32_t score, high = 0;
 	unsigned n = 0;

@@ -129,8 +129,10 @@ static struct iface *open_iface(const char *name, char why[NIC_WHY_LEN])
 		return NULL;
 	}
 	if (stack.ifaces == STACK_MAX_IFACES) {
-		snprintf(why, NIC_WHY_LEN, "%s: more than %d interfaces; name the ones to use in "
-			 "KBACCEL_INTERFACE", name, STACK_MAX_IFACES);
+		snprintf(why, NIC_WHY_LEN,
+			 "%s: more than %d interfaces; name the ones to use in "
+			 "KBACCEL_INTERFACE",
+			 name, STACK_MAX_IFACES);
 		return NULL;
 	}
 	if (open_nic(name, &nic, why))
@@ -211,8 +213,8 @@ static void pause_port(struct iface *f, bool port)
 	relaxed_set(f->paused, port);
 	if (port)
 		f->nic->ops->set_lease(f->nic, 0);
-	log_info("%s is %s port of another interface: its traffic is on the %s path", f->nic->ifname,
-		 port ? "a" : "no longer a", port ? "kernel" : "fast");
+	log_info("%s is %s port of another interface: its traffic is on the %s path",
+		 f->nic->ifname, port ? "a" : "no longer a", port ? "kernel" : "fast");
 }
 
 /* Opens one interface if it is not open yet, and adds it to @mask. A failure is remembered in @why. */
@@ -222,7 +224,8 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 	struct iface *f;
 
 	if (!l) {
-		snprintf(why, NIC_WHY_LEN, "no interface %s here: check KBACCEL_INTERFACE against `ip link`",
+		snprintf(why, NIC_WHY_LEN,
+			 "no interface %s here: check KBACCEL_INTERFACE against `ip link`",
 			 name ? name : "with that index");
 		return;
 	}
@@ -231,13 +234,17 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 		return;
 	}
 	if (l->type != ARPHRD_ETHER && l->type != ARPHRD_LOOPBACK) {
-		snprintf(why, NIC_WHY_LEN, "%s is not an Ethernet interface: name another one in "
-			 "KBACCEL_INTERFACE", l->name);
+		snprintf(why, NIC_WHY_LEN,
+			 "%s is not an Ethernet interface: name another one in "
+			 "KBACCEL_INTERFACE",
+			 l->name);
 		return;
 	}
 	if (l->enslaved && !name) {
-		snprintf(why, NIC_WHY_LEN, "%s is a port of a bridge, bond or VRF: name it, or its master, in "
-			 "KBACCEL_INTERFACE", l->name);
+		snprintf(why, NIC_WHY_LEN,
+			 "%s is a port of a bridge, bond or VRF: name it, or its master, in "
+			 "KBACCEL_INTERFACE",
+			 l->name);
 		return;
 	}
 	f = stack_iface(l->ifindex);
@@ -263,7 +270,8 @@ static void revive(unsigned dead, unsigned n)
 	char why[NIC_WHY_LEN] = STACK_CONFINED;
 	uint32_t mask = 0;
 
-	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) || (f->refused == l->ifindex && !is_due(f)))
+	if (!l || !(l->flags & IFF_UP) || (l->enslaved && !f->port) ||
+	    (f->refused == l->ifindex && !is_due(f)))
 		return;
 	if (!stack_iface(l->ifindex)) {
 		if (!stack_is_confined())
@@ -274,7 +282,8 @@ static void revive(unsigned dead, unsigned n)
 			if (f->refused == l->ifindex)
 				return;
 			f->refused = l->ifindex;
-			log_warn("%s is there again, but its traffic stays on the kernel path: %s", f->nic->ifname, why);
+			log_warn("%s is there again, but its traffic stays on the kernel path: %s",
+				 f->nic->ifname, why);
 			return;
 		}
 		log_warn("%s is there again, and accelerated", f->nic->ifname);
@@ -325,8 +334,8 @@ static bool is_carrier(const struct hostnet_link *l)
 
 static bool routed(const struct hostnet_link *l)
 {
-	return !is_bridge(l->name) && (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
-	       (l->has_v4 || l->has_v6);
+	return !is_bridge(l->name) && (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) &&
+	       l->type == ARPHRD_ETHER && (l->has_v4 || l->has_v6);
 }
 
 uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NIC_WHY_LEN])
@@ -335,18 +344,21 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 	uint32_t mask = 0;
 	int ifindex = 0;
 
-	snprintf(why, NIC_WHY_LEN, "no Ethernet interface with a route: name one in KBACCEL_INTERFACE");
+	snprintf(why, NIC_WHY_LEN,
+		 "no Ethernet interface with a route: name one in KBACCEL_INTERFACE");
 	if (bound_if) {
 		want(&mask, n, NULL, bound_if, why);
 	} else if (config.interfaces) {
 		for (unsigned i = 0; i < config.interfaces; i++)
 			want(&mask, n, config.interface[i], 0, why);
 	} else if (ipaddr_is_loopback(local)) {
-		snprintf(why, NIC_WHY_LEN, "it is bound to the loopback, where there is only generic XDP, at a cost for all "
+		snprintf(why, NIC_WHY_LEN,
+			 "it is bound to the loopback, where there is only generic XDP, at a cost for all "
 			 "other traffic of lo: to try it, name lo in KBACCEL_INTERFACE");
 	} else if (!ipaddr_is_any(local) && !ipaddr_is_multicast(local) &&
 		   !hostnet_is_local(local, &ifindex)) {
-		snprintf(why, NIC_WHY_LEN, "the bound address is on no interface: name the one "
+		snprintf(why, NIC_WHY_LEN,
+			 "the bound address is on no interface: name the one "
 			 "that its datagrams come in by in KBACCEL_INTERFACE");
 	} else if (is_carrier(link_named(n, NULL, ifindex))) {
 		want(&mask, n, NULL, ifindex, why);

@@ -35,7 +35,8 @@
 #define ETH_HLEN 14
 #define ETH_V4 0x0800
 #define ETH_V6 0x86dd
-#define TX_HEADERS (NIC_FRAME_DATA + 64) /* room for Ethernet, IPv6 and UDP in front of the payload */
+#define TX_HEADERS                                                                                 \
+	(NIC_FRAME_DATA + 64) /* room for Ethernet, IPv6 and UDP in front of the payload */
 
 _Static_assert(sizeof(struct ip_globals) <= LWIP_IP_GLOBALS_SIZE, "raise LWIP_IP_GLOBALS_SIZE");
 
@@ -50,9 +51,9 @@ struct lwip_port {
 	struct engine *engine;
 	struct netif nif;
 	struct udp_pcb rx, tx;
-	bool options_ok;               /* the kernel will not see what has options: rules in hardware take it, too */
-	bool partial_ok;               /* a virtual link: peers leave checksums to be completed */
-	bool csum_done;                /* the NIC verified this frame */
+	bool options_ok; /* the kernel will not see what has options: rules in hardware take it, too */
+	bool partial_ok;	       /* a virtual link: peers leave checksums to be completed */
+	bool csum_done;		       /* the NIC verified this frame */
 	const struct hostnet_hop *hop; /* of the datagram being sent */
 	const struct tx_dgram *dgram;  /* ... and the datagram itself */
 	struct nic_frame *out;
@@ -260,15 +261,14 @@ void kb_udp_input(struct pbuf *p, struct netif *inp)
 		return;
 	}
 	p->len = p->tot_len = len;
-	if (!port->csum_done &&
-	    !checksum_udp_ok(head->d.l3, (uint8_t *)udp, len, port->partial_ok)) {
+	if (!port->csum_done && !checksum_udp_ok(head->d.l3, (uint8_t *)udp, len, port->partial_ok)) {
 		refuse_packet(p, STAT_rx_checksum);
 		return;
 	}
 	packet_key(&key, head->d.l3, udp, v6);
 	key.ifindex = port->engine->queue->nic->ifindex;
 	s = __builtin_expect(ipaddr_is_multicast(&key.local), 0) ? to_group(head, udp, &key, v6)
-								  : demux_find(&key, v6);
+								 : demux_find(&key, v6);
 	if (!s) {
 		refuse_packet(p, STAT_rx_no_socket);
 		return;

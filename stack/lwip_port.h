@@ -23,12 +23,12 @@ struct tx_dgram {
 	uint16_t source_port, destination_port;
 	uint8_t ttl, tos;
 	bool dont_fragment;
-	bool numbered;              /* IPv4: takes the next identification; else it is @id */
+	bool numbered; /* IPv4: takes the next identification; else it is @id */
 	uint16_t id;
-	uint16_t skip;              /* bytes of the first element of iov that are not part of it */
+	uint16_t skip; /* bytes of the first element of iov that are not part of it */
 	const struct iovec *iov;
 	size_t iovcnt;
-	uint32_t len;               /* bytes of payload, at most the MTU less headers */
+	uint32_t len; /* bytes of payload, at most the MTU less headers */
 };
 
 struct lwip_port *lwip_port_open(struct engine *e);

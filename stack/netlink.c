@@ -30,7 +30,7 @@ static int join(int fd, const uint8_t *groups, unsigned n)
 	for (unsigned i = 0; !ret && i < n; i++) {
 		group = groups[i];
 		ret = own_call6(SYS_setsockopt, fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-			       (long)&group, sizeof(group), 0);
+				(long)&group, sizeof(group), 0);
 		if (ret == -EINVAL || ret == -ENOENT) /* an older kernel: nothing to hear of there */
 			ret = 0;
 	}
@@ -43,8 +43,8 @@ int netlink_open(struct netlink *nl, const uint8_t *groups, unsigned n)
 	int len = sizeof(addr), ret;
 
 	nl->fd = fds_keep((int)own_call6(SYS_socket, AF_NETLINK,
-					SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE, 0,
-					0, 0));
+					 SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE, 0,
+					 0, 0));
 	if (nl->fd < 0) {
 		ret = nl->fd;
 		nl->fd = -1;
@@ -78,7 +78,7 @@ static long take(struct netlink *nl)
 
 	do {
 		n = own_call6(SYS_recvfrom, nl->fd, (long)nl->buf.base, (long)nl->buf.bytes,
-			     MSG_DONTWAIT | MSG_TRUNC, (long)&from, (long)&fromlen);
+			      MSG_DONTWAIT | MSG_TRUNC, (long)&from, (long)&fromlen);
 	} while (n == -EINTR);
 	if (n > (long)nl->buf.bytes) /* cut off: as good as lost */
 		return -ENOBUFS;
@@ -164,7 +164,7 @@ static long ask(struct netlink *nl, uint16_t type, uint8_t family)
 		req.head.nlmsg_len = sizeof(req);
 	}
 	return own_call6(SYS_sendto, nl->fd, (long)&req, req.head.nlmsg_len, MSG_DONTWAIT,
-			(long)&kernel, sizeof(kernel));
+			 (long)&kernel, sizeof(kernel));
 }
 
 int netlink_dump(struct netlink *nl, uint16_t type, uint8_t family, netlink_fn fn, void *ctx)

@@ -137,7 +137,7 @@ bool pathmtu_message(const uint8_t *msg, uint32_t len, bool v4)
 static int open_raw(int family, int protocol, int level, int name, const void *filter, size_t len)
 {
 	int fd = (int)own_call6(SYS_socket, family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			       protocol, 0, 0, 0);
+				protocol, 0, 0, 0);
 
 	if (fd < 0)
 		return fd;

@@ -3,8 +3,8 @@
  * pollset.c - see pollset.h. The kernel is asked about every descriptor, shadows included; what it cannot know, datagrams
  * in our queues, is added to its answer.
  */
-#include "stack/adopt.h"
 #include "stack/pollset.h"
+#include "stack/adopt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,12 +29,12 @@ struct spare;
 
 /* One poll() in progress. */
 struct poller {
-	struct pollfd *fds;      /* copy of the program's, with room for what wait.h adds */
-	struct file **file;      /* what each is to us, NULL for the kernel's */
+	struct pollfd *fds; /* copy of the program's, with room for what wait.h adds */
+	struct file **file; /* what each is to us, NULL for the kernel's */
 	nfds_t n;
 	struct pollfd few_fds[ON_STACK + WAIT_EXTRA];
 	struct file *few_files[ON_STACK];
-	struct spare *mapped;    /* when there were too many for the arrays above */
+	struct spare *mapped; /* when there were too many for the arrays above */
 };
 
 static struct file *fast_file(int fd)
@@ -103,7 +103,7 @@ bool poll_is_fast(const struct pollfd *fds, nfds_t n)
 /* What a large one took is kept for the next. */
 static struct spare {
 	size_t bytes;
-} *spare;
+} * spare;
 
 static void unmap(struct spare *m)
 {
@@ -119,8 +119,8 @@ static struct spare *map(size_t bytes)
 	if (m && m->bytes >= bytes)
 		return m;
 	unmap(m);
-	mem = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+	mem = own_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem < 0 && mem >= -4095)
 		return NULL;
 	m = (struct spare *)mem;
@@ -137,7 +137,8 @@ static void keep(struct spare *m)
 
 static size_t bytes_for(nfds_t n)
 {
-	return sizeof(struct spare) + n * sizeof(struct file *) + (n + WAIT_EXTRA) * sizeof(struct pollfd);
+	return sizeof(struct spare) + n * sizeof(struct file *) +
+	       (n + WAIT_EXTRA) * sizeof(struct pollfd);
 }
 
 void poll_confine(void)
@@ -150,7 +151,6 @@ void poll_confine(void)
 
 static bool poller_init(struct poller *p, nfds_t n)
 {
-
 	p->n = n;
 	p->fds = p->few_fds;
 	p->file = p->few_files;
@@ -238,10 +238,9 @@ static bool has_kernels(const struct poller *p)
 
 static int poller_run(struct poller *p, uint64_t deadline, const sigset_t *mask)
 {
-	struct wait_target target = { .ready = any_ready,
-				      .arg = p,
-				      .mixed = has_kernels(p),
-				      .release = poller_end };
+	struct wait_target target = {
+		.ready = any_ready, .arg = p, .mixed = has_kernels(p), .release = poller_end
+	};
 	int r, ready;
 
 	for (;;) {
@@ -351,11 +350,13 @@ bool select_is_fast(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
 	size_t bytes = (size_t)(n + 63) / 64 * 8;
 
 	(void)wr, (void)ex;
-	if (adopt_any() && n > 0 && n <= FDTABLE_PAGE * FDTABLE_PAGES && rd && usermem_readable(rd, bytes))
+	if (adopt_any() && n > 0 && n <= FDTABLE_PAGE * FDTABLE_PAGES && rd &&
+	    usermem_readable(rd, bytes))
 		for (int fd = 0; fd < n; fd++)
 			if (in_set(rd, fd))
 				adopt_named(fd);
-	if (!fdtable_in_use() || !stack_is_ready() || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES || !rd)
+	if (!fdtable_in_use() || !stack_is_ready() || n <= 0 || n > FDTABLE_PAGE * FDTABLE_PAGES ||
+	    !rd)
 		return false;
 	if (!usermem_readable(rd, bytes) || (wr && !usermem_readable(wr, bytes)) ||
 	    (ex && !usermem_readable(ex, bytes)))

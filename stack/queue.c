@@ -15,13 +15,15 @@
 #include "stack/sock.h"
 #include "stack/stack.h"
 
-#define SKB_OVERHEAD 640     /* what an empty sk_buff and its rounding come to on x86-64 */
+#define SKB_OVERHEAD 640 /* what an empty sk_buff and its rounding come to on x86-64 */
 #define SKB_ROUND 128
-#define SETTLE_US 1000000    /* for so long at most; a process that is not scheduled for longer loses its lease, and settles again */
-#define SETTLE_MAX 16384     /* and so many: a flood of what only the kernel takes must not keep the rest away */
-#define ASIDE_BYTES 4096     /* the largest frame's packet fits */
-#define ASIDE_RESERVED 2048  /* address space taken at the start */
-#define ASIDE_MAX 32768      /* 128 MiB at the very most, shared by all sockets */
+#define SETTLE_US                                                                                  \
+	1000000 /* for so long at most; a process that is not scheduled for longer loses its lease, and settles again */
+#define SETTLE_MAX                                                                                 \
+	16384 /* and so many: a flood of what only the kernel takes must not keep the rest away */
+#define ASIDE_BYTES 4096    /* the largest frame's packet fits */
+#define ASIDE_RESERVED 2048 /* address space taken at the start */
+#define ASIDE_MAX 32768	    /* 128 MiB at the very most, shared by all sockets */
 
 struct aside {
 	struct dgram d;

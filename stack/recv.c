@@ -62,7 +62,8 @@ static bool is_settling(const struct sock *s)
 
 static bool shadow_is_due(const struct sock *s)
 {
-	return is_settling(s) ? relaxed_get(s->older) == 0 : clock_ticks() >= relaxed_get(s->shadow_due);
+	return is_settling(s) ? relaxed_get(s->older) == 0
+			      : clock_ticks() >= relaxed_get(s->shadow_due);
 }
 
 /* The shadow's next datagram or error; -EAGAIN: nothing there. */
@@ -195,9 +196,8 @@ static inline __attribute__((always_inline)) uint64_t wait_until(struct sock *s,
 
 	if ((flags & MSG_DONTWAIT) || relaxed_get(s->timeout_zero))
 		return 0;
-	if (__builtin_expect(relaxed_get(s->shared), 0)
-		    ? sock_is_nonblocking(s, fd)
-		    : relaxed_get(s->nonblock))
+	if (__builtin_expect(relaxed_get(s->shared), 0) ? sock_is_nonblocking(s, fd)
+							: relaxed_get(s->nonblock))
 		return 0;
 	timeout = relaxed_get(s->timeout_ns);
 	return timeout ? wait_deadline(timeout) : WAIT_FOREVER;
@@ -227,7 +227,10 @@ struct waiting {
  */
 static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 {
-	struct wait_target target = { .sock = s, .ready = readable, .arg = s, .release = release,
+	struct wait_target target = { .sock = s,
+				      .ready = readable,
+				      .arg = s,
+				      .release = release,
 				      .no_restart = w->deadline != WAIT_FOREVER };
 	bool blind = w->blind_ms || !names(fd, s);
 	struct pollfd pfd[1 + WAIT_EXTRA] = { { .fd = blind ? -1 : fd,
@@ -258,7 +261,8 @@ static int wait_for_datagram(struct sock *s, int fd, struct waiting *w)
 	return w->deadline != WAIT_FOREVER && clock_ns() >= w->deadline ? -EAGAIN : 0;
 }
 
-static ssize_t wait_and_take(struct sock *s, int fd, struct msghdr *msg, int flags, uint64_t deadline)
+static ssize_t wait_and_take(struct sock *s, int fd, struct msghdr *msg, int flags,
+			     uint64_t deadline)
 {
 	struct waiting w = { .deadline = deadline };
 	unsigned blind = 0;
@@ -348,7 +352,8 @@ static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags
 	activate_receiver(s, fd, flags);
 	r = receive(s, fd, msg, flags);
 	if (__builtin_expect(relaxed_get(s->state) == SOCK_PREPARED, 0))
-		relaxed_set(s->empty_receives, r == -EAGAIN ? relaxed_get(s->empty_receives) + 1 : 0);
+		relaxed_set(s->empty_receives,
+			    r == -EAGAIN ? relaxed_get(s->empty_receives) + 1 : 0);
 	family_received(s);
 	return r;
 }
@@ -446,7 +451,8 @@ static int copy_chain(struct sock *s, struct dgram *chain, struct mmsghdr *vec, 
 /* Of a vector, what the kernel reads and writes: not the padding at its end. */
 static size_t vector_size(unsigned n)
 {
-	return n * sizeof(struct mmsghdr) - (sizeof(struct mmsghdr) - offsetof(struct mmsghdr, msg_len) - sizeof(int));
+	return n * sizeof(struct mmsghdr) -
+	       (sizeof(struct mmsghdr) - offsetof(struct mmsghdr, msg_len) - sizeof(int));
 }
 
 static bool plain_messages(const struct mmsghdr *vec, unsigned n)
@@ -470,8 +476,7 @@ static int receive_batch(struct sock *s, struct mmsghdr *vec, unsigned n, int fl
 	there = is_settling(s) ? relaxed_get(s->older) : relaxed_get(s->count);
 	if (there && there < max)
 		max = there;
-	if (!sock_readable(s) || shadow_is_due(s) || (flags & MSG_PEEK) ||
-	    !plain_messages(vec, max))
+	if (!sock_readable(s) || shadow_is_due(s) || (flags & MSG_PEEK) || !plain_messages(vec, max))
 		return 0;
 	got = copy_chain(s, queue_take(s, max), vec, flags, err);
 	queue_read(s, (unsigned)got);
@@ -508,7 +513,8 @@ static int receive_many(struct sock *s, int fd, struct mmsghdr *vec, unsigned n,
 			break;
 		if (!got) {
 			/* The element's first member, without a look at what may be no pointer at all. */
-			r = sock_recvmsg(s, fd, (struct msghdr *)(vec + done), flags & ~MSG_WAITFORONE);
+			r = sock_recvmsg(s, fd, (struct msghdr *)(vec + done),
+					 flags & ~MSG_WAITFORONE);
 			if (r >= 0 && !usermem_writable_kept(&vec[done].msg_len, sizeof(int)))
 				r = -EFAULT;
 			if (r < 0) {

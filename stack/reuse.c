@@ -17,7 +17,8 @@ static bool is_of_group(const struct file *f)
 {
 	const struct sock *s = (const struct sock *)f;
 
-	return f->kind == FILE_SOCK && s->local_port == group->local_port && s->family == group->family;
+	return f->kind == FILE_SOCK && s->local_port == group->local_port &&
+	       s->family == group->family;
 }
 
 static void refuse_member(int fd, struct file *f)
@@ -61,8 +62,8 @@ static void forget_selector(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (is_of_group(f) && ipaddr_equal(&s->local, &group->local) && s->bound_if == group->bound_if &&
-	    s->v6only == group->v6only && !s->group_cpu)
+	if (is_of_group(f) && ipaddr_equal(&s->local, &group->local) &&
+	    s->bound_if == group->bound_if && s->v6only == group->v6only && !s->group_cpu)
 		s->group_option = NULL;
 }
 
@@ -70,7 +71,8 @@ static void readmit_member(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 
-	if (is_of_group(f) && s->option_refused && !sockopt_read(s, fd, SOCKOPT_ALL, 0) && !sock_hidden_option(s, fd))
+	if (is_of_group(f) && s->option_refused && !sockopt_read(s, fd, SOCKOPT_ALL, 0) &&
+	    !sock_hidden_option(s, fd))
 		sock_readmit(s, fd);
 }
 

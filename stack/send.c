@@ -27,10 +27,12 @@
 
 #define KNOWN_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CONFIRM)
 #define CONFIRM_NS NSEC_PER_SEC
-#define SAFE_MTU 1280 /* where only the kernel knows the path's MTU larger ones with DF are its own */
+#define SAFE_MTU                                                                                   \
+	1280 /* where only the kernel knows the path's MTU larger ones with DF are its own */
 #define KICKS 64
 #define MAX_PAYLOAD 65507 /* bytes of payload in an IPv4 packet */
-#define MAX_SEGMENTS 64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
+#define MAX_SEGMENTS                                                                               \
+	64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
 _Static_assert(MAX_SEGMENTS <= NIC_BURST, "the segments of a send are one burst");
 
 /* Where a datagram goes: filled step by step, any step may end on the kernel path. */
@@ -39,8 +41,8 @@ struct route {
 	struct hostnet_hop hop;
 	struct iface *iface;
 	struct sendcmsg more; /* the interface; and the size of segments, 0: one datagram */
-	uint32_t segments;    /* of that size, and the last one of what is left; 0 also if it is one datagram */
-	bool confirm;         /* this one through the shadow: the kernel shall probe the neighbour */
+	uint32_t segments; /* of that size, and the last one of what is left; 0 also if it is one datagram */
+	bool confirm; /* this one through the shadow: the kernel shall probe the neighbour */
 };
 
 static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, int flags,
@@ -115,8 +117,8 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
 	}
 	return usermem_readable(msg->msg_name, msg->msg_namelen) && msg->msg_namelen >= 16 &&
 	       msg->msg_namelen <= sizeof(struct sockaddr_storage) &&
-	       sockname_parse(relaxed_get(s->family), msg->msg_name, msg->msg_namelen, &r->d.destination,
-			      &r->d.destination_port, &r->more.oif);
+	       sockname_parse(relaxed_get(s->family), msg->msg_name, msg->msg_namelen,
+			      &r->d.destination, &r->d.destination_port, &r->more.oif);
 }
 
 /*
@@ -125,7 +127,8 @@ static bool destination(const struct sock *s, const struct msghdr *msg, struct r
  */
 static bool may_drive(const struct sock *s)
 {
-	return __builtin_expect(relaxed_get(stack.owner), 1) || (!relaxed_get(s->shared) && stack_claim_to_send());
+	return __builtin_expect(relaxed_get(stack.owner), 1) ||
+	       (!relaxed_get(s->shared) && stack_claim_to_send());
 }
 
 /* Which sockets set DF: net/ipv4/ip_output.c __ip_make_skb(). */
@@ -154,7 +157,8 @@ static bool describe(struct sock *s, const struct msghdr *msg, int flags, struct
 	bool v4;
 
 	if ((flags & ~KNOWN_FLAGS) || !relaxed_get(s->tx_plain) || relaxed_get(s->tx_sticky) ||
-	    relaxed_get(s->corked) || !may_drive(s) || !total_length(msg, &r->d.len) || !destination(s, msg, r))
+	    relaxed_get(s->corked) || !may_drive(s) || !total_length(msg, &r->d.len) ||
+	    !destination(s, msg, r))
 		return false;
 	v4 = ipaddr_is_v4(&r->d.destination);
 	r->d.source = ipaddr_read(&s->local);
@@ -190,7 +194,8 @@ static enum stats_counter reason(enum hostnet_verdict verdict)
 
 static bool cached(const struct sock *s, const struct route *r)
 {
-	return relaxed_get(s->tx_generation) == __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
+	return relaxed_get(s->tx_generation) ==
+		       __atomic_load_n(&hostnet_generation, __ATOMIC_ACQUIRE) &&
 	       !r->more.oif && ipaddr_equal(&s->tx_to, &r->d.destination) &&
 	       ipaddr_equal(&s->tx_from, &r->d.source);
 }
@@ -234,7 +239,9 @@ static uint32_t group_scope(const struct sock *s, const struct msghdr *msg)
 {
 	const struct sockaddr_in6 *to = msg->msg_name;
 
-	return relaxed_get(s->family) == AF_INET6 && to && msg->msg_namelen >= sizeof(*to) ? to->sin6_scope_id : 0;
+	return relaxed_get(s->family) == AF_INET6 && to && msg->msg_namelen >= sizeof(*to)
+		       ? to->sin6_scope_id
+		       : 0;
 }
 
 /*
@@ -262,8 +269,7 @@ look_up_group(const struct sock *s, const struct msghdr *msg, struct route *r)
 		r->d.source = ipaddr_read(&s->mc_source);
 	r->d.ttl = ttl;
 	r->more.oif = given;
-	if (msg->msg_control && msg->msg_controllen &&
-	    !sendcmsg_parse(msg, family, &r->d, &r->more))
+	if (msg->msg_control && msg->msg_controllen && !sendcmsg_parse(msg, family, &r->d, &r->more))
 		return HOSTNET_ODD_ROUTE;
 	if (!r->d.ttl || (given && r->more.oif != given))
 		return HOSTNET_ODD_ROUTE;
@@ -288,11 +294,12 @@ static bool fits(const struct route *r, uint32_t len, bool bound_by_path)
  * MTU even if there is less to send. What they refuse is left to them.
  */
 static __attribute__((noinline)) bool fits_in_segments(const struct sock *s, struct route *r,
-							uint32_t headers)
+						       uint32_t headers)
 {
 	uint32_t size = r->more.segment;
 
-	if (!fits(r, size + headers, true) || r->d.len > size * MAX_SEGMENTS || r->d.len > MAX_PAYLOAD)
+	if (!fits(r, size + headers, true) || r->d.len > size * MAX_SEGMENTS ||
+	    r->d.len > MAX_PAYLOAD)
 		return false;
 	if (r->d.len <= size)
 		return true;
@@ -521,9 +528,8 @@ int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int f
 		done += send_burst(s, vec + done, n - done, flags, &why);
 		if (done == n)
 			break;
-		r = why == STAT_COUNT
-			    ? sock_sendmsg(s, fd, &vec[done].msg_hdr, flags)
-			    : through_shadow(s, fd, &vec[done].msg_hdr, flags, why);
+		r = why == STAT_COUNT ? sock_sendmsg(s, fd, &vec[done].msg_hdr, flags)
+				      : through_shadow(s, fd, &vec[done].msg_hdr, flags, why);
 		if (r < 0)
 			return done ? (int)done : (int)r;
 		vec[done++].msg_len = (unsigned)r;

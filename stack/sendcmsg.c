@@ -156,15 +156,15 @@ static bool apply(const struct cmsghdr *c, int family, struct tx_dgram *d, struc
 	return c->cmsg_level == SOL_IPV6 && apply_v6(c, d, more);
 }
 
-bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d,
-		    struct sendcmsg *more)
+bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d, struct sendcmsg *more)
 {
 	const struct cmsghdr *c;
 
 	if (!usermem_readable(msg->msg_control, msg->msg_controllen))
 		return false;
 	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)msg, (struct cmsghdr *)c)) {
-		size_t left = msg->msg_controllen - (size_t)((const char *)c - (char *)msg->msg_control);
+		size_t left =
+			msg->msg_controllen - (size_t)((const char *)c - (char *)msg->msg_control);
 
 		if (c->cmsg_len < sizeof(*c) || c->cmsg_len > left || !apply(c, family, d, more))
 			return false;

@@ -11,7 +11,7 @@ struct tx_dgram;
 
 /* What they say beside struct tx_dgram. Set by the caller to what holds without them. */
 struct sendcmsg {
-	uint32_t oif;     /* the interface that a PKTINFO names */
+	uint32_t oif;	  /* the interface that a PKTINFO names */
 	uint16_t segment; /* UDP_SEGMENT */
 };
 
@@ -19,7 +19,6 @@ struct sendcmsg {
  * Applies IP_PKTINFO, IP_TTL and IP_TOS, or IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS, and UDP_SEGMENT to @d and @more.
  * False: another message, or a malformed one: the kernel sends it, or says what is wrong.
  */
-bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d,
-		    struct sendcmsg *more);
+bool sendcmsg_parse(const struct msghdr *msg, int family, struct tx_dgram *d, struct sendcmsg *more);
 
 #endif

@@ -21,8 +21,8 @@ struct ip_globals;
 #define LWIP_IP_GLOBALS_SIZE 128
 
 struct lwip_instance {
-	struct udp_pcb *bucket;                   /* udp_pcbs: the candidates for the packet at hand */
-	uint16_t packet_id;                       /* ip_id */
+	struct udp_pcb *bucket; /* udp_pcbs: the candidates for the packet at hand */
+	uint16_t packet_id;	/* ip_id */
 	uint64_t globals[LWIP_IP_GLOBALS_SIZE / 8]; /* ip_data */
 };
 

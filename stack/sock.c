@@ -16,6 +16,7 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "base/slab.h"
+#include "stack/adopt.h"
 #include "stack/demux.h"
 #include "stack/epoll.h"
 #include "stack/fdtable.h"
@@ -24,9 +25,8 @@
 #include "stack/relatives.h"
 #include "stack/sock_internal.h"
 #include "stack/sock_options.h"
-#include "stack/sockopt.h"
-#include "stack/adopt.h"
 #include "stack/sockname.h"
+#include "stack/sockopt.h"
 #include "stack/stack.h"
 #include "stack/wait.h"
 
@@ -45,7 +45,8 @@ void sock_created(int fd, int domain, int type, int protocol)
 	if (!s)
 		return;
 	/* Not the reference count: a stale pointer's holder may still be looking at it. */
-	memset((char *)s + offsetof(struct sock, slots), 0, sizeof(*s) - offsetof(struct sock, slots));
+	memset((char *)s + offsetof(struct sock, slots), 0,
+	       sizeof(*s) - offsetof(struct sock, slots));
 	relaxed_set(s->kind, FILE_SOCK);
 	s->family = (uint8_t)domain;
 	s->fd = fd;
@@ -203,7 +204,8 @@ void sock_forsake(struct sock *s, const char *why)
 	"processes that were forked from one another receive on it; let one of them bind it, or use SO_REUSEPORT"
 
 /* Of a socket that changes after the program has entered seccomp. */
-#define UNREADABLE "the program has changed it under a seccomp filter that does not let it be read back"
+#define UNREADABLE                                                                                 \
+	"the program has changed it under a seccomp filter that does not let it be read back"
 
 void sock_refuse_option(struct sock *s, const char *option)
 {
@@ -243,7 +245,8 @@ static const char *interface_option(const struct sock *s, int fd)
 		return "UDP_GRO, on an interface with generic XDP,";
 	if ((flags & NIC_F_HARD_RULES) && (s->reuseaddr || s->reuseport || s->bound_if))
 		return "SO_REUSEADDR, SO_REUSEPORT or SO_BINDTODEVICE, on an interface with rules in the NIC,";
-	if ((flags & NIC_F_HARD_RULES) && (is_set(fd, SOL_IP, IP_RECVOPTS) || is_set(fd, SOL_IP, IP_RETOPTS)))
+	if ((flags & NIC_F_HARD_RULES) &&
+	    (is_set(fd, SOL_IP, IP_RECVOPTS) || is_set(fd, SOL_IP, IP_RETOPTS)))
 		return "IP_RECVOPTS or IP_RETOPTS, on an interface with rules in the NIC,";
 	return NULL;
 }
@@ -278,7 +281,8 @@ void sock_sync_flags(struct sock *s, int fd)
 /* Options and flags have to be known; the program may have forbidden itself to ask. */
 static bool may_be_read(char why[NIC_WHY_LEN])
 {
-	if (!sandbox_forbids(SYS_getsockopt) && !sandbox_forbids(SYS_fcntl) && !sandbox_lacks(&sandbox))
+	if (!sandbox_forbids(SYS_getsockopt) && !sandbox_forbids(SYS_fcntl) &&
+	    !sandbox_lacks(&sandbox))
 		return true;
 	snprintf(why, NIC_WHY_LEN, STACK_CONFINED);
 	return false;

@@ -43,7 +43,7 @@ enum sock_want {
 	WANT_TIMESTAMP = 1 << 0,
 	WANT_TIMESTAMPNS = 1 << 1,
 	WANT_TIMESTAMPING = 1 << 2,
-	WANT_TIME_NEW = 1 << 3,      /* ... in the 64-bit forms (SO_TIMESTAMP_NEW) */
+	WANT_TIME_NEW = 1 << 3, /* ... in the 64-bit forms (SO_TIMESTAMP_NEW) */
 	WANT_RXQ_OVFL = 1 << 4,
 	WANT_PKTINFO = 1 << 5,
 	WANT_TTL = 1 << 6,
@@ -54,8 +54,8 @@ enum sock_want {
 	WANT6_TCLASS = 1 << 11,
 	WANT6_FLOWINFO = 1 << 12,
 	WANT6_ORIGDST = 1 << 13,
-	WANT_SIOCGSTAMP = 1 << 14,   /* not ancillary, but needs the same stamps */
-	WANT_ERRORS = 1 << 15,       /* not ancillary: errors_due, while options are read */
+	WANT_SIOCGSTAMP = 1 << 14, /* not ancillary, but needs the same stamps */
+	WANT_ERRORS = 1 << 15,	   /* not ancillary: errors_due, while options are read */
 };
 #define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_SIOCGSTAMP)
 
@@ -67,90 +67,91 @@ struct group;
 
 struct sock {
 	/* fd table's part: the same in every kind of file. */
-	int kind;                    /* enum file_kind */
+	int kind; /* enum file_kind */
 	int refs, slots;
 
-	uint8_t state;               /* enum sock_state */
-	uint8_t family;              /* AF_INET or AF_INET6 */
+	uint8_t state;	/* enum sock_state */
+	uint8_t family; /* AF_INET or AF_INET6 */
 	bool v6only;
 	bool connected;
 	bool reuseaddr, reuseport;
-	bool tx_plain;               /* no option that needs the kernel for sending */
-	bool tx_sticky;              /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
-	const char *forsaken;        /* why it is to stay on the kernel path; NULL */
-	uint8_t empty_receives;      /* in a row, while it is SOCK_PREPARED */
-	int deferred_error;          /* recvmmsg() had it after some messages: the next call's answer */
-	bool corked;                 /* the shadow holds the beginning of a datagram (MSG_MORE) */
-	bool nonblock;               /* O_NONBLOCK, while this process alone can change it (not ->shared) */
-	bool timeout_zero;           /* SO_RCVTIMEO was set to a negative time: do not wait at all */
-	bool stamp_enabled;          /* SIOCGSTAMP was asked: stamp what comes from now on */
-	bool option_refused;         /* on the kernel path because of an option, which may be taken back */
-	bool shut;                   /* shutdown() has been called: hang-ups are to be reported */
-	bool errors_due;             /* connected or IP_RECVERR: the shadow may hold an error */
-	bool watched;                /* in an epoll set */
-	bool write_edges;            /* in one that wants to hear of its sends (EPOLLET with EPOLLOUT) */
-	bool inherited;              /* not made here, and not touched yet (adopt.h) */
-	bool shared;                 /* a fork has happened since it was made: another process may have it */
-	bool served;                 /* this process has received on it: its datagrams come here, those of a reuseport twin may not */
-	bool held;                   /* asked to be steered, and relatives have it, too (relatives.h) */
-	bool address_gone;           /* its own address was taken from the host: the kernel accepts nothing for it */
+	bool tx_plain;	      /* no option that needs the kernel for sending */
+	bool tx_sticky;	      /* the same, for what cannot be read back (IPV6_PKTINFO, shutdown) */
+	const char *forsaken; /* why it is to stay on the kernel path; NULL */
+	uint8_t empty_receives; /* in a row, while it is SOCK_PREPARED */
+	int deferred_error;	/* recvmmsg() had it after some messages: the next call's answer */
+	bool corked;		/* the shadow holds the beginning of a datagram (MSG_MORE) */
+	bool nonblock;	     /* O_NONBLOCK, while this process alone can change it (not ->shared) */
+	bool timeout_zero;   /* SO_RCVTIMEO was set to a negative time: do not wait at all */
+	bool stamp_enabled;  /* SIOCGSTAMP was asked: stamp what comes from now on */
+	bool option_refused; /* on the kernel path because of an option, which may be taken back */
+	bool shut;	     /* shutdown() has been called: hang-ups are to be reported */
+	bool errors_due;     /* connected or IP_RECVERR: the shadow may hold an error */
+	bool watched;	     /* in an epoll set */
+	bool write_edges;    /* in one that wants to hear of its sends (EPOLLET with EPOLLOUT) */
+	bool inherited;	     /* not made here, and not touched yet (adopt.h) */
+	bool shared; /* a fork has happened since it was made: another process may have it */
+	bool served; /* this process has received on it: its datagrams come here, those of a reuseport twin may not */
+	bool held;	   /* asked to be steered, and relatives have it, too (relatives.h) */
+	bool address_gone; /* its own address was taken from the host: the kernel accepts nothing for it */
 	bool in_demux;
 	uint8_t ttl, tos, hops, tclass;
-	uint8_t pmtudisc;            /* IP_MTU_DISCOVER */
-	uint16_t segment;            /* UDP_SEGMENT: bytes of payload of each datagram that a send is cut into; 0: one */
-	bool mc_loop;                /* IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: members on this host hear it, too */
-	uint8_t mc_ttl;              /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
-	int mc_if;                   /* IP_MULTICAST_IF, IPV6_MULTICAST_IF; 0: by route, or not known */
-	struct ipaddr mc_source;     /* ... and the address that the IPv4 one was given by */
-	uint32_t fragment_mtu;       /* IPV6_MTU; 0: not set */
-	const char *group_option;    /* set on it: only the kernel can choose in its reuseport group */
-	bool group_cpu;              /* ... SO_INCOMING_CPU, for good */
-	const char *hidden_option;   /* set on it: cannot be honoured, nor read back */
-	uint64_t options;            /* those set of the table in sockopt.c, a bit for each */
-	uint32_t want;               /* enum sock_want */
-	uint32_t stamping_flags;     /* SO_TIMESTAMPING */
-	int bound_if;                /* SO_BINDTODEVICE; 0: any */
-	int fd;                      /* a descriptor of it, for messages */
+	uint8_t pmtudisc; /* IP_MTU_DISCOVER */
+	uint16_t segment; /* UDP_SEGMENT: bytes of payload of each datagram that a send is cut into; 0: one */
+	bool mc_loop; /* IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: members on this host hear it, too */
+	uint8_t mc_ttl;		 /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
+	int mc_if;		 /* IP_MULTICAST_IF, IPV6_MULTICAST_IF; 0: by route, or not known */
+	struct ipaddr mc_source; /* ... and the address that the IPv4 one was given by */
+	uint32_t fragment_mtu;	 /* IPV6_MTU; 0: not set */
+	const char *group_option; /* set on it: only the kernel can choose in its reuseport group */
+	bool group_cpu;		  /* ... SO_INCOMING_CPU, for good */
+	const char *hidden_option; /* set on it: cannot be honoured, nor read back */
+	uint64_t options;	   /* those set of the table in sockopt.c, a bit for each */
+	uint32_t want;		   /* enum sock_want */
+	uint32_t stamping_flags;   /* SO_TIMESTAMPING */
+	int bound_if;		   /* SO_BINDTODEVICE; 0: any */
+	int fd;			   /* a descriptor of it, for messages */
 
 	struct ipaddr local, remote;
 	uint16_t local_port, remote_port; /* network order */
 
 	/* Received datagrams. */
-	struct lock lock;            /* queue, items */
+	struct lock lock; /* queue, items */
 	struct dgram *head, **tail;
 	uint32_t count;
-	uint64_t charged, rcvbuf;    /* bytes, as the kernel counts them */
+	uint64_t charged, rcvbuf; /* bytes, as the kernel counts them */
 	uint32_t dropped;
-	uint64_t shadow_due;         /* ticks: look at the shadow then, whatever is queued (R2) */
-	uint64_t settle_until;       /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
-	uint32_t settle_left;        /* ... or so many of it */
-	uint32_t older;              /* ... but than that many of our queue */
-	bool claimed;                /* the queue may have datagrams of before a fork (dgram.claim) */
-	uint64_t error_due;          /* ticks: look for a pending error of the shadow then */
-	uint64_t timeout_ns;         /* SO_RCVTIMEO; 0: for ever */
-	uint64_t last_stamp;         /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
+	uint64_t shadow_due; /* ticks: look at the shadow then, whatever is queued (R2) */
+	uint64_t settle_until; /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
+	uint32_t settle_left; /* ... or so many of it */
+	uint32_t older;	      /* ... but than that many of our queue */
+	bool claimed;	      /* the queue may have datagrams of before a fork (dgram.claim) */
+	uint64_t error_due;   /* ticks: look for a pending error of the shadow then */
+	uint64_t timeout_ns;  /* SO_RCVTIMEO; 0: for ever */
+	uint64_t last_stamp;  /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
 
 	/* The last route used. */
 	struct lock tx_lock;
 	struct ipaddr tx_to, tx_from;
 	uint32_t tx_generation;
-	int tx_verdict;              /* enum hostnet_verdict */
+	int tx_verdict; /* enum hostnet_verdict */
 	struct hostnet_hop tx_hop;
 	struct iface *tx_iface;
-	uint64_t confirm_due;        /* ns: when a STALE neighbour is confirmed through the shadow again */
+	uint64_t confirm_due; /* ns: when a STALE neighbour is confirmed through the shadow again */
 
-	struct group *groups;        /* groups.c: multicast memberships; written with all engines locked */
+	struct group *groups; /* groups.c: multicast memberships; written with all engines locked */
 	unsigned group_count;
 	bool group_all4, group_all6; /* IP_MULTICAST_ALL, IPV6_MULTICAST_ALL */
-	uint64_t cookie;             /* SO_COOKIE, once it is chosen */
+	uint64_t cookie;	     /* SO_COOKIE, once it is chosen */
 
-	struct sock *hash_next;      /* demux.c: same bucket */
+	struct sock *hash_next; /* demux.c: same bucket */
 	LIST_HEAD(, epoll_item) items;
-	LIST_ENTRY(sock) of_shared;  /* family.c: shared and active; under stack.lock */
-	bool listed;                 /* ... is in that list */
-	uint32_t ifaces;             /* bit mask of stack.iface[] that serve it */
-	struct flow *flow;           /* its steering rule, when active */
-	struct stats_socket *stats;  /* NULL until it turns out to be chosen (sock_stats()); its slot until it is gone */
+	LIST_ENTRY(sock) of_shared; /* family.c: shared and active; under stack.lock */
+	bool listed;		    /* ... is in that list */
+	uint32_t ifaces;	    /* bit mask of stack.iface[] that serve it */
+	struct flow *flow;	    /* its steering rule, when active */
+	struct stats_socket *
+		stats; /* NULL until it turns out to be chosen (sock_stats()); its slot until it is gone */
 	void *free_link;
 };
 

@@ -16,8 +16,8 @@ static void follow_address(int fd, struct file *f)
 	struct sock *s = (struct sock *)f;
 
 	(void)fd;
-	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) ||
-	    !ipaddr_equal(&s->local, address) || s->address_gone == !address_came)
+	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) || !ipaddr_equal(&s->local, address) ||
+	    s->address_gone == !address_came)
 		return;
 	s->address_gone = !address_came;
 	if (s->flow && s->address_gone)

@@ -25,7 +25,7 @@ static int open_diag(void)
 {
 	if (diag_fd < 0)
 		diag_fd = fds_keep((int)own_call6(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-						 NETLINK_SOCK_DIAG, 0, 0, 0));
+						  NETLINK_SOCK_DIAG, 0, 0, 0));
 	return diag_fd;
 }
 

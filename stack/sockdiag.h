@@ -12,9 +12,9 @@
 #include "base/ipaddr.h"
 
 struct sockdiag_entry {
-	uint64_t cookie;         /* SO_COOKIE */
+	uint64_t cookie; /* SO_COOKIE */
 	struct ipaddr local;
-	int bound_if;            /* SO_BINDTODEVICE; 0: any */
+	int bound_if; /* SO_BINDTODEVICE; 0: any */
 };
 
 /*

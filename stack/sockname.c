@@ -102,12 +102,13 @@ const char *sockname_text(char *text, const struct ipaddr *addr, uint16_t port, 
 	char ip[INET6_ADDRSTRLEN];
 
 	if (ipaddr_is_any(addr))
-		snprintf(text, IPADDR_STRLEN, "%s:%u", family == AF_INET ? "*" : "[::]", ntohs(port));
+		snprintf(text, IPADDR_STRLEN, "%s:%u", family == AF_INET ? "*" : "[::]",
+			 ntohs(port));
 	else if (ipaddr_is_v4(addr))
-		snprintf(text, IPADDR_STRLEN, "%s:%u", inet_ntop(AF_INET, &addr->w[3], ip, sizeof(ip)),
-			 ntohs(port));
+		snprintf(text, IPADDR_STRLEN, "%s:%u",
+			 inet_ntop(AF_INET, &addr->w[3], ip, sizeof(ip)), ntohs(port));
 	else
-		snprintf(text, IPADDR_STRLEN, "[%s]:%u", inet_ntop(AF_INET6, addr->b, ip, sizeof(ip)),
-			 ntohs(port));
+		snprintf(text, IPADDR_STRLEN, "[%s]:%u",
+			 inet_ntop(AF_INET6, addr->b, ip, sizeof(ip)), ntohs(port));
 	return text;
 }

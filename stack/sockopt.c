@@ -429,8 +429,9 @@ static void copy_found(struct sock *to, const struct sock *from)
 
 static bool found_otherwise(const struct sock *a, const struct sock *b)
 {
-	return a->v6only != b->v6only || a->reuseport != b->reuseport || a->bound_if != b->bound_if ||
-	       a->group_all4 != b->group_all4 || a->group_all6 != b->group_all6;
+	return a->v6only != b->v6only || a->reuseport != b->reuseport ||
+	       a->bound_if != b->bound_if || a->group_all4 != b->group_all4 ||
+	       a->group_all6 != b->group_all6;
 }
 
 static void store_options(struct sock *s, const struct sock *now)

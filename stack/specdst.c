@@ -31,7 +31,8 @@ static uint32_t first_address(int fd, int ifindex)
 
 static uint32_t ask_kernel(uint32_t sender, int ifindex)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(9),
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(9),
 				  .sin_addr.s_addr = sender };
 	int len = sizeof(in), fd;
 	uint32_t addr = 0;

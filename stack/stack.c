@@ -94,7 +94,8 @@ static void renew(void)
 	uint64_t now = clock_ns(), end = relaxed_get(lease_end);
 
 	/* Rules in hardware have no lease: nothing went to the kernel. */
-	if (__builtin_expect(end && now >= end, 0) && !relaxed_get(stack.hard_rules) && lock_try(&stack.lock)) {
+	if (__builtin_expect(end && now >= end, 0) && !relaxed_get(stack.hard_rules) &&
+	    lock_try(&stack.lock)) {
 		fdtable_each(settle);
 		lock_release(&stack.lock);
 	}

@@ -25,36 +25,36 @@ struct iface {
 	struct nic *nic;
 	unsigned engines;
 	struct engine *engine[NIC_MAX_QUEUES];
-	bool dead;               /* read without the lock by senders and the tick, as ->paused */
-	bool port;               /* of a bridge, bond or VRF, when it was opened; it was named then */
-	bool paused;             /* it has become one: its frames are another interface's, or in another routing table */
-	int refused;             /* dead, and this interface of the same name can not take its place */
-	uint64_t retry_at;       /* clock_ns() when that is tried again; 0: it is not */
+	bool dead; /* read without the lock by senders and the tick, as ->paused */
+	bool port; /* of a bridge, bond or VRF, when it was opened; it was named then */
+	bool paused; /* it has become one: its frames are another interface's, or in another routing table */
+	int refused;	   /* dead, and this interface of the same name can not take its place */
+	uint64_t retry_at; /* clock_ns() when that is tried again; 0: it is not */
 };
 
 /* A steering rule in force, on all interfaces that the sockets using it need; counted. */
 struct flow {
 	struct nic_flow rule;
 	unsigned users;
-	uint32_t ifaces;         /* bit i: on stack.iface[i] */
+	uint32_t ifaces; /* bit i: on stack.iface[i] */
 };
 
 struct stack {
-	struct lock lock;        /* opening interfaces, flows, demultiplexer writers */
-	bool ready;              /* stack_init() is done (stack_is_ready()); the lock's, but read without it, as all below */
+	struct lock lock; /* opening interfaces, flows, demultiplexer writers */
+	bool ready; /* stack_init() is done (stack_is_ready()); the lock's, but read without it, as all below */
 	unsigned ifaces;
 	struct iface *iface[STACK_MAX_IFACES];
 	unsigned engines;
 	struct engine *engine[STACK_MAX_ENGINES];
-	unsigned prepared;       /* sockets that the next wait or receive activates */
-	unsigned steered;        /* active sockets */
-	unsigned stamp_wanted;   /* sockets that want receive timestamps */
-	uint64_t last_burst;     /* clock_ticks() when frames came last, by any engine: whoever drained it writes this */
-	uint64_t last_gap;       /* and how long before that they had come */
-	uint64_t tick_due;       /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
-	bool hard_rules;         /* some interface has NIC_F_HARD_RULES */
-	bool owner;              /* this process drives the queues (R8) */
-	bool borrowed;           /* the child of a fork, still with its parent's counters and netlink socket */
+	unsigned prepared;     /* sockets that the next wait or receive activates */
+	unsigned steered;      /* active sockets */
+	unsigned stamp_wanted; /* sockets that want receive timestamps */
+	uint64_t last_burst; /* clock_ticks() when frames came last, by any engine: whoever drained it writes this */
+	uint64_t last_gap; /* and how long before that they had come */
+	uint64_t tick_due; /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
+	bool hard_rules; /* some interface has NIC_F_HARD_RULES */
+	bool owner;	 /* this process drives the queues (R8) */
+	bool borrowed; /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
 extern struct stack stack;
@@ -70,7 +70,8 @@ static inline bool stack_is_confined(void)
 	return __builtin_expect(relaxed_get(sandbox.entered), 0) && !relaxed_get(sandbox.opens);
 }
 
-#define STACK_CONFINED "the program has entered seccomp, and its filter does not let anything be opened any more: bind before that"
+#define STACK_CONFINED                                                                             \
+	"the program has entered seccomp, and its filter does not let anything be opened any more: bind before that"
 
 /* Prepares clock, statistics and netlink; once. 0 or -errno, @why says what to do. */
 int stack_init(char why[NIC_WHY_LEN]);
@@ -111,7 +112,8 @@ struct nic_flow flow_rule(const struct sock *s);
  * where none is asked for). NULL: @why. flow_put() ends one use, by the same socket.
  */
 void flow_reserve(void);
-struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s, char why[NIC_WHY_LEN]);
+struct flow *flow_get(const struct nic_flow *rule, uint32_t mask, const struct sock *s,
+		      char why[NIC_WHY_LEN]);
 void flow_put(struct flow *f, const struct sock *s);
 
 /*
@@ -181,7 +183,9 @@ void stack_last_chance_slow(bool any);
 
 static inline void stack_last_chance(void)
 {
-	if (__builtin_expect(stack_is_ready() && (!relaxed_get(stack.owner) || relaxed_get(stack.hard_rules)), 0))
+	if (__builtin_expect(stack_is_ready() &&
+				     (!relaxed_get(stack.owner) || relaxed_get(stack.hard_rules)),
+			     0))
 		stack_last_chance_slow(false);
 }
 

@@ -26,7 +26,7 @@ static int make_pair(int out[2])
 {
 	int pair[2];
 	long r = own_call6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-			  (long)pair, 0, 0);
+			   (long)pair, 0, 0);
 
 	if (r < 0)
 		return (int)r;
@@ -57,7 +57,8 @@ int usermem_init(void)
 
 static bool page_writable(void *p)
 {
-	return own_call6(SYS_recvfrom, write_probe, (long)p, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) != -EFAULT;
+	return own_call6(SYS_recvfrom, write_probe, (long)p, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) !=
+	       -EFAULT;
 }
 
 static bool page_readable(const void *p)
@@ -108,7 +109,8 @@ void usermem_copy_part(void *to, const void *from, size_t len)
 	uint8_t *at = to;
 
 	for (size_t done = 0, part; done < len; done += part) {
-		part = (1u << USERMEM_SHIFT) - ((uintptr_t)(at + done) & ((1u << USERMEM_SHIFT) - 1));
+		part = (1u << USERMEM_SHIFT) -
+		       ((uintptr_t)(at + done) & ((1u << USERMEM_SHIFT) - 1));
 		if (part > len - done)
 			part = len - done;
 		if (!usermem_writable(at + done, part))

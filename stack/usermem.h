@@ -71,7 +71,8 @@ static inline bool usermem_writable_kept(void *p, size_t len)
 	uint8_t copy[64];
 	bool ok;
 
-	if (__builtin_expect(usermem_page_known(usermem_cache.writable, (uintptr_t)p >> USERMEM_SHIFT) &&
+	if (__builtin_expect(usermem_page_known(usermem_cache.writable,
+						(uintptr_t)p >> USERMEM_SHIFT) &&
 				     usermem_page_known(usermem_cache.writable,
 							((uintptr_t)p + len - 1) >> USERMEM_SHIFT),
 			     1))

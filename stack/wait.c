@@ -25,15 +25,16 @@
 #include "stack/stack.h"
 
 #define SLICE_NS (300 * NSEC_PER_MSEC)
-#define BLIND_SLICE_NS NSEC_PER_MSEC /* without an eventfd another thread cannot wake us: look often */
+#define BLIND_SLICE_NS                                                                             \
+	NSEC_PER_MSEC /* without an eventfd another thread cannot wake us: look often */
 
 struct sleeper {
 	LIST_ENTRY(sleeper) link;
-	const struct sock *sock;     /* as in struct wait_target, which may be gone after a longjmp() out of a handler */
+	const struct sock *sock; /* as in struct wait_target, which may be gone after a longjmp() out of a handler */
 	const struct epoll_set *set;
-	int fd;       /* eventfd */
+	int fd;		     /* eventfd */
 	struct timespec *ts; /* see unwritable_time() */
-	bool pending; /* written to since it was last read */
+	bool pending;	     /* written to since it was last read */
 };
 
 static LIST_HEAD(, sleeper) sleepers = LIST_HEAD_INITIALIZER(sleepers);
@@ -63,8 +64,8 @@ static struct timespec *unwritable_time(void)
 	_Static_assert(offsetof(struct timespec, tv_nsec) == sizeof(time_t), "nothing in between");
 	if (at < 0 && at >= -4095)
 		return NULL;
-	if (own_call6(SYS_mmap, at + page, page, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) !=
-	    at + page)
+	if (own_call6(SYS_mmap, at + page, page, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1,
+		      0) != at + page)
 		return NULL;
 	return (struct timespec *)(at + page - (long)sizeof(time_t));
 }
@@ -94,7 +95,7 @@ void wait_prepare(void)
 
 #define CONFINED_SLEEPERS 16 /* threads that wait at the same time */
 
-static bool deaf; /* eventfds cannot be used: see BLIND_SLICE_NS */
+static bool deaf;	   /* eventfds cannot be used: see BLIND_SLICE_NS */
 static bool all_restarted; /* by the handlers that the program had when it forbade itself to change them */
 
 static bool handlers_restart(void);
@@ -240,7 +241,8 @@ static void wake_matching(const struct sock *s, const struct epoll_set *set)
 	LIST_FOREACH(w, &sleepers, link) {
 		bool many = !w->sock && !w->set;
 
-		if (w->pending || !can_be_woken(w) || !(many || (s && w->sock == s) || (set && w->set == set)))
+		if (w->pending || !can_be_woken(w) ||
+		    !(many || (s && w->sock == s) || (set && w->set == set)))
 			continue;
 		stats_add(STAT_cross_wakes, 1);
 		wake(w);
@@ -302,7 +304,8 @@ static void bury_dead(const struct pollfd *fds, unsigned first, unsigned last)
 			struct engine *e = stack.engine[k];
 
 			/* Several sleepers see it at once: one of them says so. */
-			if (e->queue->fd != fds[i].fd || __atomic_exchange_n(&e->dead, true, __ATOMIC_RELAXED))
+			if (e->queue->fd != fds[i].fd ||
+			    __atomic_exchange_n(&e->dead, true, __ATOMIC_RELAXED))
 				continue;
 			log_warn("%s queue %u is gone (interface removed or reset): its traffic is on the kernel path now",
 				 e->queue->nic->ifname, e->queue->index);
@@ -498,8 +501,8 @@ static bool in_stream(const struct wait_target *t)
 	uint64_t limit = STREAM_US * clock_ticks_per_us;
 
 	return relaxed_get(stack.last_gap) < limit &&
-	       clock_ticks() - relaxed_get(stack.last_burst) < limit && relaxed_get(stack.steered) &&
-	       !t->kernel_only;
+	       clock_ticks() - relaxed_get(stack.last_burst) < limit &&
+	       relaxed_get(stack.steered) && !t->kernel_only;
 }
 
 /* What the kernel's own files have to say comes first: the program may have just made one of them ready. */
@@ -519,8 +522,8 @@ static int linger(const struct wait_target *t, struct pollfd *fds, unsigned n, c
 	return r;
 }
 
-static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
-		      const sigset_t *mask)
+static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned n,
+		      uint64_t deadline, const sigset_t *mask)
 {
 	uint64_t now;
 	int r;

@@ -19,8 +19,8 @@
 #include "stack/stack.h"
 
 #define WAIT_FOREVER UINT64_MAX
-#define WAIT_EXTRA 260          /* descriptors that wait_sleep() adds: engines and one eventfd */
-#define WAIT_KERNEL_US 50       /* at the latest after so long the kernel's side is looked at */
+#define WAIT_EXTRA 260	  /* descriptors that wait_sleep() adds: engines and one eventfd */
+#define WAIT_KERNEL_US 50 /* at the latest after so long the kernel's side is looked at */
 
 struct sock;
 struct epoll_set;
@@ -31,9 +31,9 @@ struct wait_target {
 	const struct epoll_set *set;
 	bool (*ready)(void *arg); /* has it come? Looked at between polls */
 	void *arg;
-	bool mixed;               /* the kernel's own files are among them: no 50 us late for those */
-	bool kernel_only;         /* no accelerated socket among them: leave the queues alone */
-	bool no_restart;          /* the kernel's call says EINTR after a stop (signal(7)), too, where no handler runs */
+	bool mixed;	  /* the kernel's own files are among them: no 50 us late for those */
+	bool kernel_only; /* no accelerated socket among them: leave the queues alone */
+	bool no_restart; /* the kernel's call says EINTR after a stop (signal(7)), too, where no handler runs */
 	/* Gives the call's references back when the thread is cancelled in its sleep (pthread_cancel(3)). */
 	void (*release)(void *arg);
 };

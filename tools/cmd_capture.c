@@ -15,7 +15,8 @@ int cmd_capture(int argc, char **argv)
 
 	(void)argc;
 	if (cmd_find_file(PROGRAM, path, sizeof(path))) {
-		cmd_complain("%s is not installed: make install, or the package that has it", PROGRAM);
+		cmd_complain("%s is not installed: make install, or the package that has it",
+			     PROGRAM);
 		return STATUS_NO;
 	}
 	execv(path, argv);

@@ -92,12 +92,15 @@ static bool check_attached(const struct check_link *link)
 	if (strncmp(name, OWN_PROGRAM, sizeof(OWN_PROGRAM) - 1) == 0) {
 		if (check_has_cap(CAP_SYS_ADMIN)) {
 			check_report(CHECK_PASS, NULL,
-				     "%s: in use by a process with libkbaccel; others may share it", link->name);
+				     "%s: in use by a process with libkbaccel; others may share it",
+				     link->name);
 			return true;
 		}
-		check_report(CHECK_WARN, "grant CAP_SYS_ADMIN, or stop that one (`kbaccel stat` lists it)",
-			     "%s: in use by a process with libkbaccel: to share it takes CAP_SYS_ADMIN",
-			     link->name);
+		check_report(
+			CHECK_WARN,
+			"grant CAP_SYS_ADMIN, or stop that one (`kbaccel stat` lists it)",
+			"%s: in use by a process with libkbaccel: to share it takes CAP_SYS_ADMIN",
+			link->name);
 		return false;
 	}
 	snprintf(advice, sizeof(advice), "stop its owner, or: ip link set dev %s %s off",
@@ -198,15 +201,19 @@ static void check_steering(const struct check_link *link)
 	int err = is_loopback(link) ? -EOPNOTSUPP : claim_possible(&wish, why);
 
 	if (err == 0)
-		check_report(CHECK_PASS, NULL, "%s: the NIC can steer: %s", link->name,
-			     config.queues ? "RX queues of its own are taken (KBACCEL_QUEUES)"
-					   : "RX queues of its own are possible with KBACCEL_QUEUES; without, software "
-					     "steers on all queues");
+		check_report(
+			CHECK_PASS, NULL, "%s: the NIC can steer: %s", link->name,
+			config.queues
+				? "RX queues of its own are taken (KBACCEL_QUEUES)"
+				: "RX queues of its own are possible with KBACCEL_QUEUES; without, software "
+				  "steers on all queues");
 	else if (config.queues && !is_loopback(link))
 		check_report(CHECK_WARN, "unset KBACCEL_QUEUES, or use another NIC",
-			     "%s: no RX queue of its own, software steers on all queues: %s", link->name, why);
+			     "%s: no RX queue of its own, software steers on all queues: %s",
+			     link->name, why);
 	else
-		check_report(CHECK_PASS, NULL, "%s: software steers on all queues%s%s", link->name, why[0] ? ": " : "", why);
+		check_report(CHECK_PASS, NULL, "%s: software steers on all queues%s%s", link->name,
+			     why[0] ? ": " : "", why);
 }
 
 bool check_interface(const struct check_link *link)
@@ -288,7 +295,8 @@ int cmd_check(int argc, char **argv)
 	if (!host)
 		granted = check_broker(links, n, argv + optind);
 	if (granted)
-		printf("%u interface%s can be accelerated by way of kbacceld.\n", granted, granted == 1 ? "" : "s");
+		printf("%u interface%s can be accelerated by way of kbacceld.\n", granted,
+		       granted == 1 ? "" : "s");
 	else if (!host)
 		puts("This caller on this host: programs stay on the kernel path (see `fail` above).");
 	else

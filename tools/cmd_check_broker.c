@@ -23,8 +23,8 @@ static bool ask(const struct check_link *link)
 		check_report(CHECK_FAIL, NULL, "%s: %s", link->name, params.why);
 		return false;
 	}
-	check_report(CHECK_PASS, NULL, "%s: kbacceld opens queues for this user (%s%s)", link->name, nic->mode,
-		     nic->flags & NIC_F_RX_ONLY ? ", sending through the kernel" : "");
+	check_report(CHECK_PASS, NULL, "%s: kbacceld opens queues for this user (%s%s)", link->name,
+		     nic->mode, nic->flags & NIC_F_RX_ONLY ? ", sending through the kernel" : "");
 	nic_close(nic);
 	return true;
 }

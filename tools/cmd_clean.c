@@ -36,9 +36,10 @@ int cmd_clean(int argc, char **argv)
 	if (n == 0)
 		puts("nothing to clean: nothing is left of processes that have ended");
 	else
-		printf("cleaned up after %d process%s: RX queues are in the RSS table again, steering rules removed\n", n,
-		       n == 1 ? "" : "es");
+		printf("cleaned up after %d process%s: RX queues are in the RSS table again, steering rules removed\n",
+		       n, n == 1 ? "" : "es");
 	if (others)
-		printf("%u record%s of other network namespaces: to be cleaned there\n", others, others == 1 ? "" : "s");
+		printf("%u record%s of other network namespaces: to be cleaned there\n", others,
+		       others == 1 ? "" : "s");
 	return STATUS_OK;
 }

@@ -20,7 +20,8 @@ static const struct command {
 	{ "run", cmd_run, "start a program with acceleration" },
 	{ "check", cmd_check, "can this host and its interfaces accelerate, and if not, what to do" },
 	{ "stat", cmd_stat, "counters of accelerated processes, their queues and sockets" },
-	{ "capture", cmd_capture, "the datagrams that go past the kernel, as tcpdump and Wireshark read them" },
+	{ "capture", cmd_capture,
+	  "the datagrams that go past the kernel, as tcpdump and Wireshark read them" },
 	{ "config", cmd_config, "every setting, its value and where that comes from" },
 	{ "clean", cmd_clean, "remove what dead processes left behind" },
 };

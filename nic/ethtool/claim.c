@@ -75,7 +75,8 @@ static int find_ruled(struct claim_view *v, uint64_t *ruled)
 		if (ethtool_read_rule(&v->dev, ethtool_location(&v->rules, i), &rule, &context) < 0)
 			continue;
 		if (rule.flow_type & FLOW_RSS)
-			*ruled |= context_queues(v, context, ethtool_get_flow_spec_ring(rule.ring_cookie));
+			*ruled |= context_queues(v, context,
+						 ethtool_get_flow_spec_ring(rule.ring_cookie));
 		else
 			*ruled |= ring_of(&rule);
 	}
@@ -109,14 +110,17 @@ static int look(struct claim_view *v, const struct claim_wish *wish, uint64_t *r
 	if (err == -EOPNOTSUPP)
 		return fail(why, err, "the driver of %s has no steering rules (ntuple)", ifname);
 	if (err < 0)
-		return fail(why, err, "can not list the steering rules of %s (%s)", ifname, strerror(-err));
+		return fail(why, err, "can not list the steering rules of %s (%s)", ifname,
+			    strerror(-err));
 	err = ethtool_queues(&v->dev);
 	if (err >= 0)
 		err = ethtool_read_rss(&v->dev, 0, &v->rss);
 	if (err == -EOPNOTSUPP)
-		return fail(why, err, "the driver of %s has no RSS table to take a queue out of", ifname);
+		return fail(why, err, "the driver of %s has no RSS table to take a queue out of",
+			    ifname);
 	if (err < 0)
-		return fail(why, err, "can not read the RSS table of %s (%s)", ifname, strerror(-err));
+		return fail(why, err, "can not read the RSS table of %s (%s)", ifname,
+			    strerror(-err));
 	return 0;
 }
 
@@ -136,8 +140,9 @@ static int switch_ntuple(struct claim_view *v, const struct claim_wish *wish, ch
 		err = ethtool_set_ntuple(&v->dev, true);
 	if (err == 0 || err == -EOPNOTSUPP || err == -EINVAL)
 		return 0;
-	return fail(why, err, "can not switch on the steering rules of %s (%s): `ethtool -K %s ntuple on`", wish->ifname,
-		    strerror(-err), wish->ifname);
+	return fail(why, err,
+		    "can not switch on the steering rules of %s (%s): `ethtool -K %s ntuple on`",
+		    wish->ifname, strerror(-err), wish->ifname);
 }
 
 /* What the RSS table is without anybody's claim: as recorded, unless somebody has changed it since. */
@@ -166,7 +171,8 @@ static int make_record(struct claim *c, struct claim_view *v, uint64_t queues, c
 
 	c->record_fd = record_create(v->dir, &what, c->dev.fd, &c->record);
 	if (c->record_fd < 0)
-		return fail(why, c->record_fd, "can not record it in " RECORD_DIR " (%s)", strerror(-c->record_fd));
+		return fail(why, c->record_fd, "can not record it in " RECORD_DIR " (%s)",
+			    strerror(-c->record_fd));
 	return 0;
 }
 
@@ -179,7 +185,8 @@ static int probe(struct claim *c, char *why)
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		err = claim_add_rule(c, false, &nobody, htons(PROBE_PORT));
 	if (err < 0)
-		return fail(why, err, "%s takes no steering rule for a UDP port (%s)", c->dev.ifname, strerror(-err));
+		return fail(why, err, "%s takes no steering rule for a UDP port (%s)",
+			    c->dev.ifname, strerror(-err));
 	for (unsigned i = 0; i < c->record->head.limit; i++)
 		if (c->record->rule[i].state == RECORD_THERE)
 			claim_drop_rule(c, &c->record->rule[i]);
@@ -195,8 +202,10 @@ static int take(struct claim *c, struct claim_view *v, const struct claim_wish *
 		return err;
 	queues = choose(wish, v->taken, ruled);
 	if (!queues)
-		return fail(why, -EBUSY, "no RX queue of %s is free: others have them, or rules lead to them (`ethtool -n %s`)",
-			    wish->ifname, wish->ifname);
+		return fail(
+			why, -EBUSY,
+			"no RX queue of %s is free: others have them, or rules lead to them (`ethtool -n %s`)",
+			wish->ifname, wish->ifname);
 	find_before(v);
 	err = make_record(c, v, queues, why);
 	if (err == 0)
@@ -205,7 +214,8 @@ static int take(struct claim *c, struct claim_view *v, const struct claim_wish *
 		return err;
 	err = claim_set_rss(v, v->taken | queues);
 	if (err < 0)
-		return fail(why, err, "%s does not take another RSS table (%s)", wish->ifname, strerror(-err));
+		return fail(why, err, "%s does not take another RSS table (%s)", wish->ifname,
+			    strerror(-err));
 	return probe(c, why);
 }
 
@@ -219,13 +229,16 @@ static void let_go(struct claim *c)
 	c->record_fd = -1;
 }
 
-static int open_locked(struct claim *c, struct claim_view *v, const struct claim_wish *wish, char *why)
+static int open_locked(struct claim *c, struct claim_view *v, const struct claim_wish *wish,
+		       char *why)
 {
 	int err = claim_reap_locked(v);
 
 	if (err < 0)
-		return fail(why, err, "can not undo what a process left on %s that has ended (%s): `kbaccel clean`",
-			    wish->ifname, strerror(-err));
+		return fail(
+			why, err,
+			"can not undo what a process left on %s that has ended (%s): `kbaccel clean`",
+			wish->ifname, strerror(-err));
 	err = take(c, v, wish, why);
 	if (err == 0 || c->record_fd < 0)
 		return err;
@@ -239,8 +252,11 @@ static int why_lock(int err, char *why)
 {
 	if (err == -ETIMEDOUT)
 		return fail(why, err, "another process holds " RECORD_DIR);
-	return fail(why, err, "no right to keep a record in " RECORD_DIR " of what is changed (%s): run as root, or "
-		    "RuntimeDirectory=kbaccel in the unit", strerror(-err));
+	return fail(why, err,
+		    "no right to keep a record in " RECORD_DIR
+		    " of what is changed (%s): run as root, or "
+		    "RuntimeDirectory=kbaccel in the unit",
+		    strerror(-err));
 }
 
 int claim_open(const struct claim_wish *wish, struct claim **out, char why[NIC_WHY_LEN])
@@ -334,7 +350,9 @@ int claim_possible(const struct claim_wish *wish, char why[NIC_WHY_LEN])
 	}
 	err = look(v, wish, &ruled, why);
 	if (err == 0 && !choose(wish, 0, ruled))
-		err = fail(why, -EBUSY, "steering rules lead to all RX queues of %s (`ethtool -n %s`)", wish->ifname, wish->ifname);
+		err = fail(why, -EBUSY,
+			   "steering rules lead to all RX queues of %s (`ethtool -n %s`)",
+			   wish->ifname, wish->ifname);
 	ethtool_close(&v->dev);
 	free(v);
 	return err;

@@ -32,9 +32,9 @@ struct claim_view {
 	uint64_t netns;
 	int ifindex;
 	int dir;
-	int err;	   /* the first one */
-	unsigned undone;   /* processes */
-	uint64_t taken;	   /* queues that living processes have */
+	int err;	 /* the first one */
+	unsigned undone; /* processes */
+	uint64_t taken;	 /* queues that living processes have */
 	struct ethtool_rss rss, next;
 	struct ethtool_rules rules;
 	struct record_rss record;

@@ -13,12 +13,14 @@
 #include "nic/ethtool/rule.h"
 
 /* Is there such a rule at @location, and not of somebody else? */
-static bool is_at(const struct claim_view *v, uint32_t location, const struct ethtool_rx_flow_spec *ours)
+static bool is_at(const struct claim_view *v, uint32_t location,
+		  const struct ethtool_rx_flow_spec *ours)
 {
 	struct ethtool_rx_flow_spec there;
 	uint32_t context;
 
-	return ethtool_read_rule(&v->dev, location, &there, &context) == 0 && rule_same(ours, &there);
+	return ethtool_read_rule(&v->dev, location, &there, &context) == 0 &&
+	       rule_same(ours, &there);
 }
 
 /* It was being added when its process died. */
@@ -72,12 +74,14 @@ static void undo(struct record_found *found, void *context)
 /* Are the entries those of @table? */
 static bool is_table(const struct claim_view *v, const uint32_t *table)
 {
-	return v->rss.size == v->record.size && memcmp(v->rss.queue, table, v->rss.size * sizeof(table[0])) == 0;
+	return v->rss.size == v->record.size &&
+	       memcmp(v->rss.queue, table, v->rss.size * sizeof(table[0])) == 0;
 }
 
 static bool is_ours(const struct claim_view *v)
 {
-	return is_table(v, v->record.now) || is_table(v, v->record.last) || is_table(v, v->record.before);
+	return is_table(v, v->record.now) || is_table(v, v->record.last) ||
+	       is_table(v, v->record.before);
 }
 
 /* @v->next, of as many entries as there are; recorded before it is done. */
@@ -110,7 +114,8 @@ int claim_set_rss(struct claim_view *v, uint64_t taken)
 
 	if (queues < 0)
 		return queues;
-	if (!rule_shrink_rss(v->record.before, v->record.size, taken, (unsigned)queues, v->next.queue))
+	if (!rule_shrink_rss(v->record.before, v->record.size, taken, (unsigned)queues,
+			     v->next.queue))
 		return -ENOSPC;
 	return write_table(v);
 }
@@ -118,7 +123,8 @@ int claim_set_rss(struct claim_view *v, uint64_t taken)
 /* Rules that others have added by now would go with it. */
 static int restore_ntuple(struct claim_view *v)
 {
-	if (!v->record.ntuple_was_off || ethtool_list_rules(&v->dev, &v->rules) < 0 || v->rules.count > 0)
+	if (!v->record.ntuple_was_off || ethtool_list_rules(&v->dev, &v->rules) < 0 ||
+	    v->rules.count > 0)
 		return 0;
 	return ethtool_set_ntuple(&v->dev, false);
 }

@@ -26,19 +26,22 @@ static const struct ipaddr any;
 
 /* ---- the record ---- */
 
-static struct record_rule *find(const struct claim *c, bool v6, const struct ipaddr *addr, uint16_t port)
+static struct record_rule *find(const struct claim *c, bool v6, const struct ipaddr *addr,
+				uint16_t port)
 {
 	for (unsigned i = 0; i < c->record->head.limit; i++) {
 		struct record_rule *r = &c->record->rule[i];
 
-		if (r->state != RECORD_FREE && r->port == port && r->v6 == v6 && ipaddr_equal(&r->addr, addr))
+		if (r->state != RECORD_FREE && r->port == port && r->v6 == v6 &&
+		    ipaddr_equal(&r->addr, addr))
 			return r;
 	}
 	return NULL;
 }
 
 /* The rule that brings datagrams to @addr and @port here, or NULL. */
-static struct record_rule *cover(const struct claim *c, bool v6, const struct ipaddr *addr, uint16_t port)
+static struct record_rule *cover(const struct claim *c, bool v6, const struct ipaddr *addr,
+				 uint16_t port)
 {
 	struct record_rule *r = find(c, v6, &any, port);
 
@@ -202,7 +205,8 @@ static int split(struct claim *c, bool v6, uint16_t port)
 	for (unsigned i = 0; i < c->locals; i++) {
 		if (ipaddr_is_v4(&c->local[i]) == v6 || ipaddr_is_loopback(&c->local[i]))
 			continue;
-		err = find(c, v6, &c->local[i], port) ? 0 : claim_add_rule(c, v6, &c->local[i], port);
+		err = find(c, v6, &c->local[i], port) ? 0
+						      : claim_add_rule(c, v6, &c->local[i], port);
 		some |= err == 0;
 		first = first ? first : err;
 	}
@@ -246,8 +250,10 @@ static void complain(struct claim *c, bool v6, uint16_t port, int err)
 
 	if (!c->log || c->complaints++ >= MAX_COMPLAINTS)
 		return;
-	snprintf(text, sizeof(text), "%s: no steering rule for %s to UDP port %u (%s): they stay on the kernel path", c->dev.ifname,
-		 v6 ? "IPv6 datagrams" : "IPv4 datagrams", ntohs(port), strerror(-err));
+	snprintf(text, sizeof(text),
+		 "%s: no steering rule for %s to UDP port %u (%s): they stay on the kernel path",
+		 c->dev.ifname, v6 ? "IPv6 datagrams" : "IPv4 datagrams", ntohs(port),
+		 strerror(-err));
 	c->log(LOG_LEVEL_WARN, text);
 }
 

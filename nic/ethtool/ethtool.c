@@ -21,7 +21,8 @@
 #define ENOTSUPP 524 /* not for programs, and yet */
 
 _Static_assert(offsetof(struct ethtool_rss, size) == offsetof(struct ethtool_rxfh_indir, size) &&
-		       offsetof(struct ethtool_rss, queue) == offsetof(struct ethtool_rxfh_indir, ring_index),
+		       offsetof(struct ethtool_rss, queue) ==
+			       offsetof(struct ethtool_rxfh_indir, ring_index),
 	       "struct ethtool_rss is the kernel's");
 
 static int command(const struct ethtool *e, void *data)
@@ -189,7 +190,8 @@ int ethtool_list_rules(const struct ethtool *e, struct ethtool_rules *rules)
 	return 0;
 }
 
-int ethtool_read_rule(const struct ethtool *e, uint32_t location, struct ethtool_rx_flow_spec *rule, uint32_t *context)
+int ethtool_read_rule(const struct ethtool *e, uint32_t location, struct ethtool_rx_flow_spec *rule,
+		      uint32_t *context)
 {
 	struct ethtool_rxnfc nfc = { .cmd = ETHTOOL_GRXCLSRULE };
 	int err;

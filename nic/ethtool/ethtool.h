@@ -47,7 +47,9 @@ static inline uint32_t ethtool_location(const struct ethtool_rules *rules, uint3
 {
 	uint32_t location;
 
-	memcpy(&location, (const char *)&rules->list + offsetof(struct ethtool_rxnfc, rule_locs) + i * sizeof(location),
+	memcpy(&location,
+	       (const char *)&rules->list + offsetof(struct ethtool_rxnfc, rule_locs) +
+		       i * sizeof(location),
 	       sizeof(location));
 	return location;
 }
@@ -80,7 +82,8 @@ int ethtool_set_ntuple(const struct ethtool *e, bool on);
 int ethtool_list_rules(const struct ethtool *e, struct ethtool_rules *rules);
 
 /* @context: what a rule with FLOW_RSS spreads by. */
-int ethtool_read_rule(const struct ethtool *e, uint32_t location, struct ethtool_rx_flow_spec *rule, uint32_t *context);
+int ethtool_read_rule(const struct ethtool *e, uint32_t location, struct ethtool_rx_flow_spec *rule,
+		      uint32_t *context);
 
 /* At rule->location, which is written back where the driver has picked it. A rule that is there is replaced by some drivers. */
 int ethtool_add_rule(const struct ethtool *e, struct ethtool_rx_flow_spec *rule);

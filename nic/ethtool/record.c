@@ -42,7 +42,8 @@ static int open_dir(void)
 	if (fd < 0)
 		return -errno;
 	/* Whoever may rename others' files in it could give us theirs. */
-	if (fstat(fd, &st) == 0 && is_trusted(st.st_uid) && (!(st.st_mode & 022) || (st.st_mode & S_ISVTX)))
+	if (fstat(fd, &st) == 0 && is_trusted(st.st_uid) &&
+	    (!(st.st_mode & 022) || (st.st_mode & S_ISVTX)))
 		return fd;
 	close(fd);
 	return -EACCES;
@@ -146,8 +147,8 @@ static int open_file(int dir, const char *name, size_t size)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_trusted(st.st_uid) && st.st_nlink == 1 &&
-	    st.st_size == (off_t)size)
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_trusted(st.st_uid) &&
+	    st.st_nlink == 1 && st.st_size == (off_t)size)
 		return fd;
 	close(fd);
 	return -1;
@@ -161,9 +162,11 @@ static bool parse_name(const char *name, struct record_found *found, bool *rss)
 
 	*rss = false;
 	found->name = name;
-	if (sscanf(name, "%llu-%d-%d-%d.queues%n", &netns, &ifindex, &pid, &n, &end) != 4 || name[end] || !end) {
+	if (sscanf(name, "%llu-%d-%d-%d.queues%n", &netns, &ifindex, &pid, &n, &end) != 4 ||
+	    name[end] || !end) {
 		end = 0;
-		*rss = sscanf(name, "%llu-%d.rss%n", &netns, &ifindex, &end) == 2 && end && !name[end];
+		*rss = sscanf(name, "%llu-%d.rss%n", &netns, &ifindex, &end) == 2 && end &&
+		       !name[end];
 		if (!*rss)
 			return false;
 	}
@@ -175,10 +178,12 @@ static bool parse_name(const char *name, struct record_found *found, bool *rss)
 static bool is_complete(const struct record_head *head, const struct record_found *found)
 {
 	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->version == VERSION &&
-	       head->netns == found->netns && head->ifindex == found->ifindex && head->limit <= RECORD_RULES;
+	       head->netns == found->netns && head->ifindex == found->ifindex &&
+	       head->limit <= RECORD_RULES;
 }
 
-static void show(int dir, struct record_found *found, void (*fn)(struct record_found *, void *), void *context)
+static void show(int dir, struct record_found *found, void (*fn)(struct record_found *, void *),
+		 void *context)
 {
 	int fd = open_file(dir, found->name, sizeof(struct record));
 
@@ -205,7 +210,8 @@ static DIR *read_dir(int dir)
 	return d;
 }
 
-int record_each(int dir, uint64_t netns, int ifindex, void (*fn)(struct record_found *, void *), void *context)
+int record_each(int dir, uint64_t netns, int ifindex, void (*fn)(struct record_found *, void *),
+		void *context)
 {
 	DIR *d = read_dir(dir);
 	struct record_found found;
@@ -270,8 +276,9 @@ bool record_read_rss(int dir, uint64_t netns, int ifindex, struct record_rss *rs
 		return false;
 	len = read(fd, rss, sizeof(*rss));
 	close(fd);
-	return len == sizeof(*rss) && memcmp(rss->magic, MAGIC, sizeof(rss->magic)) == 0 && rss->version == VERSION &&
-	       rss->netns == netns && rss->ifindex == ifindex && rss->size <= ETHTOOL_MAX_RSS;
+	return len == sizeof(*rss) && memcmp(rss->magic, MAGIC, sizeof(rss->magic)) == 0 &&
+	       rss->version == VERSION && rss->netns == netns && rss->ifindex == ifindex &&
+	       rss->size <= ETHTOOL_MAX_RSS;
 }
 
 int record_write_rss(int dir, struct record_rss *rss)

@@ -28,7 +28,7 @@ enum record_state {
 	RECORD_FREE,
 	RECORD_SOUGHT, /* being added: it may be there, at a location that is not known yet */
 	RECORD_THERE,
-	RECORD_SPLIT,  /* not on the NIC: "any" address, which this one takes a rule for each address of the host for */
+	RECORD_SPLIT, /* not on the NIC: "any" address, which this one takes a rule for each address of the host for */
 };
 
 struct record_rule {
@@ -39,7 +39,7 @@ struct record_rule {
 	uint32_t location;
 	uint32_t queue;
 	uint32_t users; /* flows that are steered by it */
-	uint32_t used;	/* when it last had none any more, by the head's clock; 0: it has never had one */
+	uint32_t used; /* when it last had none any more, by the head's clock; 0: it has never had one */
 };
 
 struct record_head {
@@ -94,7 +94,8 @@ struct record_found {
 };
 
 /* Each process's file of @netns and @ifindex (0: all). @fn may call record_remove(). -errno of the directory. */
-int record_each(int dir, uint64_t netns, int ifindex, void (*fn)(struct record_found *found, void *context), void *context);
+int record_each(int dir, uint64_t netns, int ifindex,
+		void (*fn)(struct record_found *found, void *context), void *context);
 void record_remove(int dir, const char *name);
 
 /* False: there is none (or none that can be trusted). */

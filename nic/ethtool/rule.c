@@ -12,7 +12,8 @@ static bool has(uint64_t mask, uint32_t queue)
 }
 
 /* The queues that entries may be given to, into @others. */
-static unsigned find_others(const uint32_t *before, unsigned n, uint64_t taken, unsigned queues, uint32_t *others)
+static unsigned find_others(const uint32_t *before, unsigned n, uint64_t taken, unsigned queues,
+			    uint32_t *others)
 {
 	uint64_t named = 0;
 	unsigned count = 0;
@@ -28,7 +29,8 @@ static unsigned find_others(const uint32_t *before, unsigned n, uint64_t taken, 
 	return count;
 }
 
-bool rule_shrink_rss(const uint32_t *before, unsigned n, uint64_t taken, unsigned queues, uint32_t *after)
+bool rule_shrink_rss(const uint32_t *before, unsigned n, uint64_t taken, unsigned queues,
+		     uint32_t *after)
 {
 	uint32_t others[MAX_QUEUES];
 	unsigned count = find_others(before, n, taken, queues, others), next = 0;
@@ -52,7 +54,8 @@ bool rule_default_rss(const uint32_t *table, unsigned n, unsigned queues)
 	return true;
 }
 
-void rule_build(struct ethtool_rx_flow_spec *rule, bool v6, const struct ipaddr *addr, uint16_t port, uint32_t queue)
+void rule_build(struct ethtool_rx_flow_spec *rule, bool v6, const struct ipaddr *addr,
+		uint16_t port, uint32_t queue)
 {
 	bool any = ipaddr_is_any(addr);
 
@@ -78,8 +81,9 @@ static bool same4(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_
 {
 	const struct ethtool_tcpip4_spec *mask = &a->m_u.udp_ip4_spec, *other = &b->m_u.udp_ip4_spec;
 
-	return mask->ip4dst == other->ip4dst && mask->pdst == other->pdst && mask->ip4src == other->ip4src &&
-	       mask->psrc == other->psrc && a->h_u.udp_ip4_spec.pdst == b->h_u.udp_ip4_spec.pdst &&
+	return mask->ip4dst == other->ip4dst && mask->pdst == other->pdst &&
+	       mask->ip4src == other->ip4src && mask->psrc == other->psrc &&
+	       a->h_u.udp_ip4_spec.pdst == b->h_u.udp_ip4_spec.pdst &&
 	       a->h_u.udp_ip4_spec.ip4dst == (b->h_u.udp_ip4_spec.ip4dst & other->ip4dst);
 }
 
@@ -87,12 +91,13 @@ static bool same6(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_
 {
 	const struct ethtool_tcpip6_spec *mask = &a->m_u.udp_ip6_spec, *other = &b->m_u.udp_ip6_spec;
 
-	if (memcmp(mask->ip6dst, other->ip6dst, 16) != 0 || memcmp(mask->ip6src, other->ip6src, 16) != 0 ||
-	    mask->pdst != other->pdst || mask->psrc != other->psrc ||
-	    a->h_u.udp_ip6_spec.pdst != b->h_u.udp_ip6_spec.pdst)
+	if (memcmp(mask->ip6dst, other->ip6dst, 16) != 0 ||
+	    memcmp(mask->ip6src, other->ip6src, 16) != 0 || mask->pdst != other->pdst ||
+	    mask->psrc != other->psrc || a->h_u.udp_ip6_spec.pdst != b->h_u.udp_ip6_spec.pdst)
 		return false;
 	for (unsigned i = 0; i < 4; i++)
-		if (a->h_u.udp_ip6_spec.ip6dst[i] != (b->h_u.udp_ip6_spec.ip6dst[i] & mask->ip6dst[i]))
+		if (a->h_u.udp_ip6_spec.ip6dst[i] !=
+		    (b->h_u.udp_ip6_spec.ip6dst[i] & mask->ip6dst[i]))
 			return false;
 	return true;
 }

@@ -83,8 +83,8 @@ struct xdp_grant;
 struct claim;
 
 struct xdp_nic {
-	struct nic nic;	       /* first */
-	struct hub *hub;	 /* shared with the XDP program and all that use the interface; NULL: a guest's */
+	struct nic nic; /* first */
+	struct hub *hub; /* shared with the XDP program and all that use the interface; NULL: a guest's */
 	struct steer_host *host; /* shared with the XDP program; NULL: a guest's, the broker has it */
 	struct steer_map *map;	 /* shared with the XDP program: what is steered to this process */
 	struct xdp_guest *guest; /* in the broker; else NULL */
@@ -169,7 +169,8 @@ int xdp_open_queues(struct xdp_nic *x, struct nic_params *params);
  * Frames, a header of @size bytes that begins with struct xdp_queue, and the pool, in new shared memory or (unless @memory
  * is -1) in what the broker has made. NULL: no memory.
  */
-struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size, int memory);
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size,
+				int memory);
 
 /* Opens queue @index, zero-copy if @zero_copy and possible. */
 int xdp_queue_open(struct xdp_nic *x, unsigned index, bool zero_copy, struct nic_params *params,
@@ -217,7 +218,8 @@ int xdp_ring_packet(const struct xdp_queue *x);
  * The queue over what the broker has made: frame memory, BPF ring buffer of @size bytes, packet socket or -1. The last
  * two become the queue's, also on failure.
  */
-int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3], uint32_t size, struct xdp_queue **out);
+int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3],
+		  uint32_t size, struct xdp_queue **out);
 void xdp_ring_close(struct xdp_queue *x);
 unsigned xdp_ring_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);
 unsigned xdp_ring_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n);

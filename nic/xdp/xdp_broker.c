@@ -46,7 +46,8 @@ int broker_name_of(int fd, struct broker_name *name)
 		err = get_option(fd, SO_DOMAIN, &domain, sizeof(domain));
 	if (err < 0)
 		return err;
-	if (type != SOCK_DGRAM || protocol != IPPROTO_UDP || (domain != AF_INET && domain != AF_INET6))
+	if (type != SOCK_DGRAM || protocol != IPPROTO_UDP ||
+	    (domain != AF_INET && domain != AF_INET6))
 		return -EPROTOTYPE;
 	err = get_option(fd, SO_COOKIE, &name->cookie, sizeof(name->cookie));
 	if (err == 0)

@@ -36,7 +36,7 @@ struct broker_queue {
 
 struct broker_answer {
 	uint32_t version;
-	int32_t err; /* 0, or -errno and the reason in @why: nothing else is set then */
+	int32_t err;	/* 0, or -errno and the reason in @why: nothing else is set then */
 	uint32_t flags; /* NIC_F_* */
 	uint32_t frame_size;
 	uint32_t queue_count;

@@ -23,10 +23,12 @@ static bool bind_probe(int fd, struct cookie_probe *probe)
 	socklen_t len = sizeof(sa), cookie_len = sizeof(probe->cookie);
 
 	memset(probe, 0, sizeof(*probe));
-	if (rawcall6(SYS_setsockopt, fd, SOL_SOCKET, SO_BINDTODEVICE, (long)"lo", sizeof("lo"), 0) < 0 ||
+	if (rawcall6(SYS_setsockopt, fd, SOL_SOCKET, SO_BINDTODEVICE, (long)"lo", sizeof("lo"), 0) <
+		    0 ||
 	    rawcall6(SYS_bind, fd, (long)&sa, sizeof(sa), 0, 0, 0) < 0 ||
 	    rawcall6(SYS_getsockname, fd, (long)&sa, (long)&len, 0, 0, 0) < 0 ||
-	    rawcall6(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, (long)&probe->cookie, (long)&cookie_len, 0) < 0)
+	    rawcall6(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, (long)&probe->cookie,
+		     (long)&cookie_len, 0) < 0)
 		return false;
 	probe->port = sa.sin_port;
 	return true;
@@ -35,13 +37,15 @@ static bool bind_probe(int fd, struct cookie_probe *probe)
 static __u32 measure(int prog)
 {
 	struct cookie_probe probe;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &probe, .data_size_in = sizeof(probe), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &probe, .data_size_in = sizeof(probe),
+		    .repeat = 1);
 	int fd = (int)rawcall6(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
 	__u32 index = 0;
 
 	if (fd < 0)
 		return 0;
-	if (bind_probe(fd, &probe) && bpf_prog_test_run_opts(prog, &run) == 0 && run.retval < COOKIE_WORDS)
+	if (bind_probe(fd, &probe) && bpf_prog_test_run_opts(prog, &run) == 0 &&
+	    run.retval < COOKIE_WORDS)
 		index = run.retval;
 	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
 	return index;

@@ -11,7 +11,8 @@
 
 #include <linux/types.h>
 
-#define COOKIE_WORDS 16 /* of 64 bits, at the head of the socket, that are looked at; a power of two */
+#define COOKIE_WORDS                                                                               \
+	16 /* of 64 bits, at the head of the socket, that are looked at; a power of two */
 
 /* What xdp_measure.bpf.c is given as a frame: a socket that is bound to the loopback device. It returns the index. */
 struct cookie_probe {

@@ -81,7 +81,9 @@ static int tell(const struct xdp_grant *g, uint64_t cookie, bool on, int shown)
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				 .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS } };
 	struct iovec iov = { .iov_base = &own, .iov_len = sizeof(own) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	long ret;
@@ -265,7 +267,10 @@ static int receive(int fd, struct received *r)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { .iov_base = &r->answer, .iov_len = sizeof(r->answer) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	long len;
 
 	if (!is_ready(fd, POLLIN, ANSWER_MS))
@@ -288,7 +293,8 @@ static int next_fd(struct received *r)
 
 static int map_tables(struct xdp_nic *x, int fd)
 {
-	void *mem = mmap(NULL, (sizeof(*x->map) + 4095) & ~4095ul, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *mem = mmap(NULL, (sizeof(*x->map) + 4095) & ~4095ul, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, fd, 0);
 	int err = mem == MAP_FAILED ? -errno : 0;
 
 	if (fd >= 0)
@@ -316,7 +322,8 @@ static int join_ring(struct xdp_nic *x, const struct nic_params *params, struct 
 	return err;
 }
 
-static int join_queue(struct xdp_nic *x, const struct nic_params *params, struct received *r, unsigned i)
+static int join_queue(struct xdp_nic *x, const struct nic_params *params, struct received *r,
+		      unsigned i)
 {
 	int memory = next_fd(r), fd = next_fd(r), err;
 	struct xdp_queue *queue;
@@ -363,8 +370,11 @@ static int why_not(struct nic_params *params, const struct received *r, int err)
 	if (r->answer.why[0])
 		return xdp_why(params, err, "kbacceld: %s", r->answer.why);
 	if (err == -EPROTO)
-		return xdp_why(params, err, "kbacceld is of another version: install both from one build, and restart it");
-	return xdp_why(params, err, "kbacceld at %s does not answer (%s): see its log", params->broker, strerror(-err));
+		return xdp_why(
+			params, err,
+			"kbacceld is of another version: install both from one build, and restart it");
+	return xdp_why(params, err, "kbacceld at %s does not answer (%s): see its log",
+		       params->broker, strerror(-err));
 }
 
 int xdp_guest_open(struct xdp_nic *x, struct nic_params *params)

@@ -24,7 +24,7 @@
 
 #include "nic/xdp/xdp.h"
 
-#define TRIES 5	       /* a program may come or go while we look */
+#define TRIES 5 /* a program may come or go while we look */
 #define LOCK_TRIES 2000
 #define MAX_MAPS 16
 
@@ -91,7 +91,7 @@ static uint32_t prog_on(int ifindex)
 
 	if (bpf_xdp_query(ifindex, 0, &query) < 0)
 		return 0;
-	return query.drv_prog_id ? query.drv_prog_id
+	return query.drv_prog_id   ? query.drv_prog_id
 	       : query.skb_prog_id ? query.skb_prog_id
 				   : query.hw_prog_id;
 }
@@ -107,7 +107,7 @@ static bool is_map(const char *name, const char *part)
 static void keep_map(struct xdp_nic *x, uint32_t id)
 {
 	static const char *const names[] = { ".bss", "seats", "hosts", "rings", "xsks", "alive" };
-	int *const fds[] = { &x->fds.hub,	  &x->fds.seats, &x->fds.hosts,
+	int *const fds[] = { &x->fds.hub,   &x->fds.seats, &x->fds.hosts,
 			     &x->fds.rings, &x->fds.xsks,  &x->fds.alive };
 	struct bpf_map_info info;
 	__u32 len = sizeof(info);
@@ -186,21 +186,23 @@ static int join(struct xdp_nic *x, struct nic_params *params)
 	if (err == 0)
 		err = find_link(x, id);
 	if (err == -EPERM)
-		return xdp_why(params, -EPERM,
-			       "%s is in use by another process: to share it with an accelerated one takes "
-			       "CAP_SYS_ADMIN: run as root, or give this one another interface "
-			       "(KBACCEL_INTERFACE)",
-			       x->nic.ifname);
+		return xdp_why(
+			params, -EPERM,
+			"%s is in use by another process: to share it with an accelerated one takes "
+			"CAP_SYS_ADMIN: run as root, or give this one another interface "
+			"(KBACCEL_INTERFACE)",
+			x->nic.ifname);
 	if (err < 0)
 		return err;
 	err = xdp_hub_map(x, params);
 	if (err < 0)
 		return err;
 	if (x->hub->version != HUB_VERSION || x->hub->record_len != xdp_record_len(x))
-		return xdp_why(params, -EBUSY,
-			       "%s is in use by an accelerated process of another version, or from before its MTU "
-			       "was changed: restart that one",
-			       x->nic.ifname);
+		return xdp_why(
+			params, -EBUSY,
+			"%s is in use by an accelerated process of another version, or from before its MTU "
+			"was changed: restart that one",
+			x->nic.ifname);
 	x->native = x->hub->flags & HUB_NATIVE;
 	x->tells_batches = x->hub->flags & HUB_TELLS;
 	return 0;
@@ -244,13 +246,14 @@ static int judge_joining(struct xdp_nic *x, struct nic_params *params)
 static int take_name(uint32_t prog, const char *what, unsigned number)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int len = snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "kbaccel-%u-%s%u", prog, what, number);
+	int len = snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "kbaccel-%u-%s%u", prog,
+			   what, number);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-							   (size_t)len)) == 0)
+	if (bind(fd, (struct sockaddr *)&addr,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) == 0)
 		return fd;
 	err = -errno;
 	close(fd);
@@ -386,11 +389,13 @@ int xdp_hub_enter(struct xdp_nic *x, struct nic_params *params)
 	lock = lock_seats(prog);
 	err = lock < 0 ? lock : sit_down(x, prog);
 	if (err == -EUSERS)
-		xdp_why(params, err, "%s: %d accelerated processes share it already: give this one another interface "
-			"(KBACCEL_INTERFACE)", x->nic.ifname, HUB_SEATS);
+		xdp_why(params, err,
+			"%s: %d accelerated processes share it already: give this one another interface "
+			"(KBACCEL_INTERFACE)",
+			x->nic.ifname, HUB_SEATS);
 	else if (err < 0)
-		xdp_why(params, err, "%s: can not take a seat among the accelerated processes (%s)", x->nic.ifname,
-			strerror(-err));
+		xdp_why(params, err, "%s: can not take a seat among the accelerated processes (%s)",
+			x->nic.ifname, strerror(-err));
 	if (err == 0) {
 		err = make_tables(x);
 		if (err == 0)

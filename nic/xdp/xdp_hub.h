@@ -21,15 +21,14 @@
 #define HUB_NO_SEAT HUB_SEATS
 #define HUB_QUEUES 64 /* NIC_MAX_QUEUES */
 
-
-#define HUB_NATIVE 0x1u /* the program runs in the driver */
+#define HUB_NATIVE 0x1u	 /* the program runs in the driver */
 #define HUB_COOKIES 0x4u /* it is known where a socket's cookie is */
-#define HUB_TELLS 0x2u	/* generic, and joined datagrams are known from single ones */
+#define HUB_TELLS 0x2u	 /* generic, and joined datagrams are known from single ones */
 
 struct hub {
 	__u32 version;
-	__u32 flags;		  /* HUB_* */
-	__u32 record_len;	  /* of every record in the rings: struct hub_record */
+	__u32 flags;	  /* HUB_* */
+	__u32 record_len; /* of every record in the rings: struct hub_record */
 	__u32 zero;
 	__u32 queue_seat[HUB_QUEUES]; /* whose AF_XDP socket is on each: its number and one; 0: nobody's */
 	__u32 ports[STEER_PORTS]; /* bit i: seat i has rules for this port (network order) */

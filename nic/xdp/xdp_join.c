@@ -26,7 +26,8 @@ static uint8_t *map_ring(struct xdp_queue *x, const struct ring_kind *kind, uint
 	void *mem;
 
 	m->len = kind->at.desc + entries * kind->size;
-	mem = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, x->q.fd, kind->pgoff);
+	mem = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, x->q.fd,
+		   kind->pgoff);
 	if (mem == MAP_FAILED)
 		return NULL;
 	m->mem = mem;
@@ -34,7 +35,8 @@ static uint8_t *map_ring(struct xdp_queue *x, const struct ring_kind *kind, uint
 	return mem;
 }
 
-static int map_producer(struct xdp_queue *x, struct xsk_ring_prod *ring, const struct ring_kind *kind, uint32_t entries)
+static int map_producer(struct xdp_queue *x, struct xsk_ring_prod *ring,
+			const struct ring_kind *kind, uint32_t entries)
 {
 	uint8_t *mem = map_ring(x, kind, entries);
 
@@ -51,7 +53,8 @@ static int map_producer(struct xdp_queue *x, struct xsk_ring_prod *ring, const s
 	return 0;
 }
 
-static int map_consumer(struct xdp_queue *x, struct xsk_ring_cons *ring, const struct ring_kind *kind, uint32_t entries)
+static int map_consumer(struct xdp_queue *x, struct xsk_ring_cons *ring,
+			const struct ring_kind *kind, uint32_t entries)
 {
 	uint8_t *mem = map_ring(x, kind, entries);
 
@@ -68,10 +71,12 @@ static int map_consumer(struct xdp_queue *x, struct xsk_ring_cons *ring, const s
 	return 0;
 }
 
-static int map_rings(struct xdp_queue *x, const struct xdp_mmap_offsets *at, const struct nic_params *params)
+static int map_rings(struct xdp_queue *x, const struct xdp_mmap_offsets *at,
+		     const struct nic_params *params)
 {
 	const struct ring_kind fill = { at->fr, sizeof(uint64_t), (off_t)XDP_UMEM_PGOFF_FILL_RING };
-	const struct ring_kind comp = { at->cr, sizeof(uint64_t), (off_t)XDP_UMEM_PGOFF_COMPLETION_RING };
+	const struct ring_kind comp = { at->cr, sizeof(uint64_t),
+					(off_t)XDP_UMEM_PGOFF_COMPLETION_RING };
 	const struct ring_kind rx = { at->rx, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING };
 	const struct ring_kind tx = { at->tx, sizeof(struct xdp_desc), XDP_PGOFF_TX_RING };
 	int err = map_producer(x, &x->fill, &fill, 2 * params->rx_ring);
@@ -94,7 +99,8 @@ int xdp_queue_join(struct xdp_queue *x, int fd, uint32_t tx_size, const struct n
 	x->q.fd = fd;
 	x->tx_size = tx_size;
 	x->tx_lazy = tx_size / 2 < NIC_BURST ? tx_size / 2 : NIC_BURST;
-	if (rawcall6(SYS_getsockopt, fd, SOL_XDP, XDP_MMAP_OFFSETS, (long)&at, (long)&len, 0) < 0 || len != sizeof(at))
+	if (rawcall6(SYS_getsockopt, fd, SOL_XDP, XDP_MMAP_OFFSETS, (long)&at, (long)&len, 0) < 0 ||
+	    len != sizeof(at))
 		return -EPROTO;
 	err = map_rings(x, &at, params);
 	if (err == 0)

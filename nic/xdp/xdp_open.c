@@ -188,9 +188,12 @@ static int bound_guest(struct xdp_nic *x, struct nic_params *params)
 		x->nic.flags |= NIC_F_RX_ONLY;
 	if (need <= x->guest->max_memory)
 		return 0;
-	return xdp_why(params, -EINVAL, "%u frames for each of %u queues are %llu MiB, and %llu are allowed: lower KBACCEL_FRAMES, "
-		       "or raise --memory", params->frames, queues, (unsigned long long)need >> 20,
-		       (unsigned long long)x->guest->max_memory >> 20);
+	return xdp_why(
+		params, -EINVAL,
+		"%u frames for each of %u queues are %llu MiB, and %llu are allowed: lower KBACCEL_FRAMES, "
+		"or raise --memory",
+		params->frames, queues, (unsigned long long)need >> 20,
+		(unsigned long long)x->guest->max_memory >> 20);
 }
 
 int xdp_open_seat(struct xdp_nic *x, struct nic_params *params)

@@ -35,8 +35,8 @@ static void name_mode(struct xdp_nic *x, bool zero_copy)
 		snprintf(own, sizeof(own), ", own queue %u", x->nic.queues[0]->index);
 	else if (x->claim)
 		snprintf(own, sizeof(own), ", %u own queues", x->nic.queue_count);
-	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s%s", zero_copy ? "zero-copy" : "copy",
-		 x->native ? "native" : "generic", own);
+	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s%s",
+		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic", own);
 }
 
 /* One on each queue in @mask. */
@@ -88,7 +88,8 @@ static void explain(struct nic_params *params, const char *why)
 {
 	char text[NIC_WHY_LEN + 96];
 
-	snprintf(text, sizeof(text), "no RX queue of its own (KBACCEL_QUEUES), steering in software: %s", why);
+	snprintf(text, sizeof(text),
+		 "no RX queue of its own (KBACCEL_QUEUES), steering in software: %s", why);
 	if (params->log)
 		params->log(LOG_LEVEL_WARN, text);
 }
@@ -106,7 +107,7 @@ static int open_own(struct xdp_nic *x, struct nic_params *params)
 	int err;
 
 	if (x->guest || x->loopback || params->confined) {
-		explain(params, x->guest	? "kbacceld gives none"
+		explain(params, x->guest      ? "kbacceld gives none"
 				: x->loopback ? "it is the loopback"
 					      : "the program has entered seccomp");
 		return -EOPNOTSUPP;

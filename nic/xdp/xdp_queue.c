@@ -50,7 +50,8 @@ static int make_memory(size_t len)
 	return fd;
 }
 
-struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size, int memory)
+struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size,
+				int memory)
 {
 	size_t umem_len = (size_t)params->frames * nic->frame_size;
 	size_t len = umem_len + size + params->frames * sizeof(uint32_t);

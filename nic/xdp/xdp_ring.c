@@ -120,7 +120,8 @@ int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_que
 	int err;
 
 	if (!r)
-		return xdp_why(params, -ENOMEM, "no memory for %u frames: free some or lower KBACCEL_FRAMES",
+		return xdp_why(params, -ENOMEM,
+			       "no memory for %u frames: free some or lower KBACCEL_FRAMES",
 			       params->frames);
 	r->packet_fd = -1;
 	err = open_ring(r, nic, params);
@@ -132,7 +133,8 @@ int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_que
 		err = open_packet(r, nic);
 		if (err < 0) {
 			xdp_ring_close(&r->x);
-			return xdp_why_privilege(params, err, "can not make a packet socket to send by");
+			return xdp_why_privilege(params, err,
+						 "can not make a packet socket to send by");
 		}
 	}
 	*out = &r->x;
@@ -149,7 +151,8 @@ int xdp_ring_packet(const struct xdp_queue *x)
 	return ring_of(&x->q)->packet_fd;
 }
 
-int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3], uint32_t size, struct xdp_queue **out)
+int xdp_ring_join(struct xdp_nic *nic, const struct nic_params *params, const int fds[3],
+		  uint32_t size, struct xdp_queue **out)
 {
 	struct ring_queue *r =
 		(struct ring_queue *)xdp_queue_map(nic, params, sizeof(struct ring_queue), fds[0]);

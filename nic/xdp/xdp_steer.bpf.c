@@ -30,13 +30,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, HUB_SEATS);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(map_flags, BPF_F_MMAPABLE);
-		__uint(max_entries, 1);
-		__uint(key_size, sizeof(__u32));
-		__uint(value_size, sizeof(struct steer_map));
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct steer_map));
+		});
 } seats SEC(".maps");
 
 /* What bounds these: mmapped by the same process, or by the broker that has opened the seat for it. */
@@ -44,13 +45,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, HUB_SEATS);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_ARRAY);
-		__uint(map_flags, BPF_F_MMAPABLE);
-		__uint(max_entries, 1);
-		__uint(key_size, sizeof(__u32));
-		__uint(value_size, sizeof(struct steer_host));
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct steer_host));
+		});
 } hosts SEC(".maps");
 
 /* The rings of the seats that have no AF_XDP socket. */
@@ -58,10 +60,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, HUB_SEATS);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_RINGBUF);
-		__uint(max_entries, 65536);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 65536);
+		});
 } rings SEC(".maps");
 
 /*
@@ -291,8 +294,9 @@ static __noinline __u32 one_of(struct xdp_md *ctx, __u32 mask)
 /* The number of the only bit that is set in @mask. */
 static __always_inline __u32 bit_number(__u32 mask)
 {
-	return (mask & 0xaaaaaaaa ? 1 : 0) + (mask & 0xcccccccc ? 2 : 0) + (mask & 0xf0f0f0f0 ? 4 : 0) +
-	       (mask & 0xff00ff00 ? 8 : 0) + (mask & 0xffff0000 ? 16 : 0);
+	return (mask & 0xaaaaaaaa ? 1 : 0) + (mask & 0xcccccccc ? 2 : 0) +
+	       (mask & 0xf0f0f0f0 ? 4 : 0) + (mask & 0xff00ff00 ? 8 : 0) +
+	       (mask & 0xffff0000 ? 16 : 0);
 }
 
 /*
@@ -336,7 +340,8 @@ static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 SEC("xdp.frags")
 int kbaccel_steer(struct xdp_md *ctx)
 {
-	__u32 port = steer_peek_port((const void *)(long)ctx->data, (const void *)(long)ctx->data_end);
+	__u32 port =
+		steer_peek_port((const void *)(long)ctx->data, (const void *)(long)ctx->data_end);
 	__u32 mask, seat, queue;
 
 	if (port >= STEER_PORTS)

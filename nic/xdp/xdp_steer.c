@@ -19,11 +19,14 @@ static int why_not(struct nic *nic, int err)
 {
 	nic->steer_why = NULL;
 	if (err == -ENOSPC)
-		nic->steer_why = "the NIC's table is full: narrow KBACCEL_PORTS, or unset KBACCEL_QUEUES";
+		nic->steer_why =
+			"the NIC's table is full: narrow KBACCEL_PORTS, or unset KBACCEL_QUEUES";
 	else if (err == -EPERM)
-		nic->steer_why = "KBACCEL_QUEUES takes CAP_NET_ADMIN for each socket: bind before privileges are dropped";
+		nic->steer_why =
+			"KBACCEL_QUEUES takes CAP_NET_ADMIN for each socket: bind before privileges are dropped";
 	else if (err < 0)
-		nic->steer_why = "the NIC has none that leads it to this process's queue: unset KBACCEL_QUEUES";
+		nic->steer_why =
+			"the NIC has none that leads it to this process's queue: unset KBACCEL_QUEUES";
 	return err;
 }
 

@@ -11,8 +11,14 @@ static socklen_t tolen;
 
 typedef long (*call_fn)(void *bad);
 
-static long recv_(void *bad) { return recv(fd, bad, 200, MSG_DONTWAIT); }
-static long read_(void *bad) { return read(fd, bad, 200); }
+static long recv_(void *bad)
+{
+	return recv(fd, bad, 200, MSG_DONTWAIT);
+}
+static long read_(void *bad)
+{
+	return read(fd, bad, 200);
+}
 static long recvfrom_addr_(void *bad)
 {
 	socklen_t n = 128;
@@ -23,7 +29,10 @@ static long recvfrom_len_(void *bad)
 	addr_t a;
 	return recvfrom(fd, good, 200, MSG_DONTWAIT, &a.sa, bad);
 }
-static long recvmsg_(void *bad) { return recvmsg(fd, bad, MSG_DONTWAIT); }
+static long recvmsg_(void *bad)
+{
+	return recvmsg(fd, bad, MSG_DONTWAIT);
+}
 static long recvmsg_iov_(void *bad)
 {
 	struct msghdr m = { .msg_iov = bad, .msg_iovlen = 2 };
@@ -44,15 +53,31 @@ static long recvmsg_name_(void *bad)
 static long recvmsg_control_(void *bad)
 {
 	struct iovec iov = { good, 200 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = bad,
-			    .msg_controllen = 200 };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = bad, .msg_controllen = 200
+	};
 	return recvmsg(fd, &m, MSG_DONTWAIT);
 }
-static long recvmmsg_(void *bad) { return recvmmsg(fd, bad, 2, MSG_DONTWAIT, NULL); }
-static long readv_(void *bad) { return readv(fd, bad, 2); }
-static long send_(void *bad) { return sendto(fd, bad, 200, 0, &to.sa, tolen); }
-static long sendto_addr_(void *bad) { return sendto(fd, good, 20, 0, bad, 128); }
-static long sendmsg_(void *bad) { return sendmsg(fd, bad, 0); }
+static long recvmmsg_(void *bad)
+{
+	return recvmmsg(fd, bad, 2, MSG_DONTWAIT, NULL);
+}
+static long readv_(void *bad)
+{
+	return readv(fd, bad, 2);
+}
+static long send_(void *bad)
+{
+	return sendto(fd, bad, 200, 0, &to.sa, tolen);
+}
+static long sendto_addr_(void *bad)
+{
+	return sendto(fd, good, 20, 0, bad, 128);
+}
+static long sendmsg_(void *bad)
+{
+	return sendmsg(fd, bad, 0);
+}
 static long sendmsg_iov_(void *bad)
 {
 	struct msghdr m = { .msg_name = &to, .msg_namelen = tolen, .msg_iov = bad, .msg_iovlen = 2 };
@@ -67,22 +92,47 @@ static long sendmsg_base_(void *bad)
 static long sendmsg_control_(void *bad)
 {
 	struct iovec iov = { good, 20 };
-	struct msghdr m = { .msg_name = &to, .msg_namelen = tolen, .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = bad, .msg_controllen = 128 };
+	struct msghdr m = { .msg_name = &to,
+			    .msg_namelen = tolen,
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = bad,
+			    .msg_controllen = 128 };
 	return sendmsg(fd, &m, 0);
 }
-static long sendmmsg_(void *bad) { return sendmmsg(fd, bad, 2, 0); }
-static long writev_(void *bad) { return writev(fd, bad, 2); }
-static long bind_(void *bad) { return bind(fd, bad, 16); }
-static long connect_(void *bad) { return connect(fd, bad, 28); }
+static long sendmmsg_(void *bad)
+{
+	return sendmmsg(fd, bad, 2, 0);
+}
+static long writev_(void *bad)
+{
+	return writev(fd, bad, 2);
+}
+static long bind_(void *bad)
+{
+	return bind(fd, bad, 16);
+}
+static long connect_(void *bad)
+{
+	return connect(fd, bad, 28);
+}
 static long getsockname_(void *bad)
 {
 	socklen_t n = 128;
 	return getsockname(fd, bad, &n);
 }
-static long setsockopt_(void *bad) { return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, bad, 4); }
-static long poll_(void *bad) { return poll(bad, 2, 0); }
-static long select_(void *bad) { return select(fd + 1, bad, NULL, NULL, &(struct timeval){ 0, 0 }); }
+static long setsockopt_(void *bad)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, bad, 4);
+}
+static long poll_(void *bad)
+{
+	return poll(bad, 2, 0);
+}
+static long select_(void *bad)
+{
+	return select(fd + 1, bad, NULL, NULL, &(struct timeval){ 0, 0 });
+}
 /* The case of epoll_ctl() may have read some event from the bad place, in the set that all children share. */
 static long epoll_wait_(void *bad)
 {
@@ -92,8 +142,14 @@ static long epoll_wait_(void *bad)
 	return epoll_wait(epfd, bad, 20, 0);
 }
 
-static long epoll_ctl_(void *bad) { return epoll_ctl(epfd, EPOLL_CTL_MOD, fd, bad); }
-static long fionread_(void *bad) { return ioctl(fd, FIONREAD, bad); }
+static long epoll_ctl_(void *bad)
+{
+	return epoll_ctl(epfd, EPOLL_CTL_MOD, fd, bad);
+}
+static long fionread_(void *bad)
+{
+	return ioctl(fd, FIONREAD, bad);
+}
 
 static const struct {
 	const char *name;

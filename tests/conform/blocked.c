@@ -9,7 +9,10 @@
 static char buf[2048];
 static int fd, ep;
 
-static long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
+static long do_recv(void)
+{
+	return recv(fd, buf, sizeof(buf), 0);
+}
 static long do_recvmmsg(void)
 {
 	struct iovec iov = { buf, sizeof(buf) };
@@ -96,9 +99,18 @@ static void *waiter(void *arg)
 	return NULL;
 }
 
-static void act_nonblock(void) { fcntl(fd, F_SETFL, O_NONBLOCK); }
-static void act_close(void) { close(fd); }
-static void act_shut(void) { shutdown(fd, SHUT_RD); }
+static void act_nonblock(void)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+static void act_close(void)
+{
+	close(fd);
+}
+static void act_shut(void)
+{
+	shutdown(fd, SHUT_RD);
+}
 static void act_shut_connected(void)
 {
 	connect_to(fd, "P1", PPORT);
@@ -109,7 +121,10 @@ static void act_shut_write(void)
 	connect_to(fd, "P1", PPORT);
 	shutdown(fd, SHUT_WR);
 }
-static void act_connect(void) { connect_to(fd, "P1", PPORT); }
+static void act_connect(void)
+{
+	connect_to(fd, "P1", PPORT);
+}
 static void act_timeout(void)
 {
 	struct timeval tv = { 0, 1 };
@@ -123,10 +138,22 @@ static void act_dup2(void)
 	dup2(null, fd);
 	close(null);
 }
-static void act_arrival(void) { peer("send 0 L1 %d 20 1 1", PORT); }
-static void act_del(void) { epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL); }
-static void act_mod(void) { epoll_ctl(ep, EPOLL_CTL_MOD, fd, &(struct epoll_event){ .events = EPOLLOUT }); }
-static void act_close_set(void) { close(ep); }
+static void act_arrival(void)
+{
+	peer("send 0 L1 %d 20 1 1", PORT);
+}
+static void act_del(void)
+{
+	epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL);
+}
+static void act_mod(void)
+{
+	epoll_ctl(ep, EPOLL_CTL_MOD, fd, &(struct epoll_event){ .events = EPOLLOUT });
+}
+static void act_close_set(void)
+{
+	close(ep);
+}
 
 static const struct {
 	const char *name;
@@ -159,7 +186,8 @@ static void other_threads(void)
 			pause_ms(25);
 			acts[a].act();
 			pause_ms(50);
-			say("%s, %s: %s", acts[a].name, calls[i].name, done ? "at once" : "in the end");
+			say("%s, %s: %s", acts[a].name, calls[i].name,
+			    done ? "at once" : "in the end");
 			pthread_join(t, NULL);
 			say(" %ld %s\n", outcome, outcome < 0 ? strerrorname_np(outcome_errno) : "");
 			close_all();

@@ -16,10 +16,24 @@
 #define POISON 0xee
 
 /* What a call is made on. The first three are UDP sockets that may be accelerated. */
-enum target { BOUND, CONNECTED, UNBOUND, CLOSED, MINUS_ONE, FAR, PIPE, PLAIN_FILE, EVENT, TCP, EPOLL, TARGETS };
+enum target {
+	BOUND,
+	CONNECTED,
+	UNBOUND,
+	CLOSED,
+	MINUS_ONE,
+	FAR,
+	PIPE,
+	PLAIN_FILE,
+	EVENT,
+	TCP,
+	EPOLL,
+	TARGETS
+};
 
-static const char *const target_names[] = { "bound", "connected", "unbound", "closed", "-1", "2^20+1",
-					    "pipe",  "file",	   "eventfd", "tcp",	"epoll" };
+static const char *const target_names[] = { "bound",   "connected", "unbound", "closed",
+					    "-1",      "2^20+1",    "pipe",    "file",
+					    "eventfd", "tcp",	    "epoll" };
 
 static int target_fd[TARGETS];
 static int pipe_other;
@@ -132,39 +146,69 @@ FN ssize_t raw_recvfrom(int fd, void *b, size_t n, int f, struct sockaddr *a, so
 {
 	return syscall(SYS_recvfrom, fd, b, n, f, a, l);
 }
-FN ssize_t raw_recv(int fd, void *b, size_t n, int f) { return raw_recvfrom(fd, b, n, f, NULL, NULL); }
-FN ssize_t raw_recvmsg(int fd, struct msghdr *m, int f) { return syscall(SYS_recvmsg, fd, m, f); }
+FN ssize_t raw_recv(int fd, void *b, size_t n, int f)
+{
+	return raw_recvfrom(fd, b, n, f, NULL, NULL);
+}
+FN ssize_t raw_recvmsg(int fd, struct msghdr *m, int f)
+{
+	return syscall(SYS_recvmsg, fd, m, f);
+}
 FN int raw_recvmmsg(int fd, struct mmsghdr *v, unsigned n, int f, struct timespec *t)
 {
 	return (int)syscall(SYS_recvmmsg, fd, v, n, f, t);
 }
-FN ssize_t raw_read(int fd, void *b, size_t n) { return syscall(SYS_read, fd, b, n); }
-FN ssize_t raw_readv(int fd, const struct iovec *v, int n) { return syscall(SYS_readv, fd, v, n); }
+FN ssize_t raw_read(int fd, void *b, size_t n)
+{
+	return syscall(SYS_read, fd, b, n);
+}
+FN ssize_t raw_readv(int fd, const struct iovec *v, int n)
+{
+	return syscall(SYS_readv, fd, v, n);
+}
 FN ssize_t raw_sendto(int fd, const void *b, size_t n, int f, const struct sockaddr *a, socklen_t l)
 {
 	return syscall(SYS_sendto, fd, b, n, f, a, l);
 }
-FN ssize_t raw_send(int fd, const void *b, size_t n, int f) { return raw_sendto(fd, b, n, f, NULL, 0); }
-FN ssize_t raw_sendmsg(int fd, const struct msghdr *m, int f) { return syscall(SYS_sendmsg, fd, m, f); }
+FN ssize_t raw_send(int fd, const void *b, size_t n, int f)
+{
+	return raw_sendto(fd, b, n, f, NULL, 0);
+}
+FN ssize_t raw_sendmsg(int fd, const struct msghdr *m, int f)
+{
+	return syscall(SYS_sendmsg, fd, m, f);
+}
 FN int raw_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int f)
 {
 	return (int)syscall(SYS_sendmmsg, fd, v, n, f);
 }
-FN ssize_t raw_write(int fd, const void *b, size_t n) { return syscall(SYS_write, fd, b, n); }
-FN ssize_t raw_writev(int fd, const struct iovec *v, int n) { return syscall(SYS_writev, fd, v, n); }
+FN ssize_t raw_write(int fd, const void *b, size_t n)
+{
+	return syscall(SYS_write, fd, b, n);
+}
+FN ssize_t raw_writev(int fd, const struct iovec *v, int n)
+{
+	return syscall(SYS_writev, fd, v, n);
+}
 
-static __attribute__((unused)) struct api by_name = { "libc",  recv,   recvfrom, recvmsg,  recvmmsg, read,  readv,
-			      send,    sendto, sendmsg,	 sendmmsg, write,    writev };
-static __attribute__((unused)) struct api by_number = { "syscall", raw_recv,	raw_recvfrom, raw_recvmsg,  raw_recvmmsg,
-				raw_read,  raw_readv,	raw_send,     raw_sendto,   raw_sendmsg,
-				raw_sendmmsg, raw_write, raw_writev };
-static __attribute__((unused)) struct api by_alias = { "alias", NULL,   recvfrom, recvmsg,  recvmmsg, NULL, readv,
-			       NULL,    sendto, sendmsg,  sendmmsg, NULL,     writev };
+static __attribute__((unused)) struct api by_name = { "libc",	recv,  recvfrom, recvmsg, recvmmsg,
+						      read,	readv, send,	 sendto,  sendmsg,
+						      sendmmsg, write, writev };
+static __attribute__((unused)) struct api by_number = {
+	"syscall", raw_recv,   raw_recvfrom, raw_recvmsg,  raw_recvmmsg, raw_read,  raw_readv,
+	raw_send,  raw_sendto, raw_sendmsg,  raw_sendmmsg, raw_write,	 raw_writev
+};
+static __attribute__((unused)) struct api by_alias = { "alias",	 NULL,	recvfrom, recvmsg, recvmmsg,
+						       NULL,	 readv, NULL,	  sendto,  sendmsg,
+						       sendmmsg, NULL,	writev };
 
 static ssize_t (*chk_recv)(int, void *, size_t, size_t, int);
 static ssize_t (*chk_recvfrom)(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
 
-FN ssize_t alias_recv(int fd, void *b, size_t n, int f) { return chk_recv(fd, b, n, (size_t)-1, f); }
+FN ssize_t alias_recv(int fd, void *b, size_t n, int f)
+{
+	return chk_recv(fd, b, n, (size_t)-1, f);
+}
 FN ssize_t alias_recvfrom(int fd, void *b, size_t n, int f, struct sockaddr *a, socklen_t *l)
 {
 	return chk_recvfrom(fd, b, n, (size_t)-1, f, a, l);
@@ -207,7 +251,9 @@ FN void feed(enum target t)
 FN void put(char *p, const void *object, size_t size)
 {
 	if (p >= edge_page && p < edge_page + 4096)
-		memcpy(p, object, (size_t)(edge_page + 4096 - p) < size ? (size_t)(edge_page + 4096 - p) : size);
+		memcpy(p, object,
+		       (size_t)(edge_page + 4096 - p) < size ? (size_t)(edge_page + 4096 - p)
+							     : size);
 	if (p != readonly)
 		return;
 	mprotect(readonly, 4096, PROT_READ | PROT_WRITE);

@@ -18,9 +18,13 @@ static void reset(bool sends)
 		fill(good, 100, 7);
 	namelen = sends ? addr_of(&name, "P1", PPORT) : sizeof(name);
 	iov = (struct iovec){ good, 60 };
-	msg = (struct msghdr){ .msg_name = &name, .msg_namelen = namelen, .msg_iov = &iov, .msg_iovlen = 1,
+	msg = (struct msghdr){ .msg_name = &name,
+			       .msg_namelen = namelen,
+			       .msg_iov = &iov,
+			       .msg_iovlen = 1,
 			       .msg_control = sends ? NULL : control,
-			       .msg_controllen = sends ? 0 : sizeof(control), .msg_flags = 0x5a5a };
+			       .msg_controllen = sends ? 0 : sizeof(control),
+			       .msg_flags = 0x5a5a };
 	for (int i = 0; i < 3; i++) {
 		vec[i].msg_hdr = msg;
 		vec[i].msg_len = 777;
@@ -58,7 +62,8 @@ static long receive(int call, int fd, int flags)
 	}
 }
 
-static const char *const receives[] = { "recv", "recvfrom", "recvmsg", "recvmmsg", "__recv_chk", "__recvfrom_chk",
+static const char *const receives[] = { "recv",		"recvfrom",   "recvmsg",
+					"recvmmsg",	"__recv_chk", "__recvfrom_chk",
 					"SYS_recvfrom", "SYS_recvmsg" };
 
 static void receiving(enum target t, bool fed)
@@ -75,11 +80,14 @@ static void receiving(enum target t, bool fed)
 			reset(false);
 			errno = 0;
 			r = receive((int)call, fd, (int)(1u << bit));
-			at += sprintf(at, "%s %s flag %x: %s", target_names[t], receives[call], 1u << bit, outcome(r));
-			at += sprintf(at, "; buffer %zu namelen %u msg %u %zu %x", written(good, 4096), namelen,
-				      msg.msg_namelen, msg.msg_controllen, msg.msg_flags);
+			at += sprintf(at, "%s %s flag %x: %s", target_names[t], receives[call],
+				      1u << bit, outcome(r));
+			at += sprintf(at, "; buffer %zu namelen %u msg %u %zu %x",
+				      written(good, 4096), namelen, msg.msg_namelen,
+				      msg.msg_controllen, msg.msg_flags);
 			for (int i = 0; i < 3; i++)
-				at += sprintf(at, "; %u %x", vec[i].msg_len, vec[i].msg_hdr.msg_flags);
+				at += sprintf(at, "; %u %x", vec[i].msg_len,
+					      vec[i].msg_hdr.msg_flags);
 			if (fed)
 				at += sprintf(at, "; left %d", left(fd));
 			say("%s\n", line);
@@ -106,7 +114,8 @@ static long transmit(int call, int fd, int flags)
 	}
 }
 
-static const char *const transmits[] = { "send", "sendto", "sendmsg", "sendmmsg", "__send", "SYS_sendto", "SYS_sendmsg" };
+static const char *const transmits[] = { "send",   "sendto",	 "sendmsg",    "sendmmsg",
+					 "__send", "SYS_sendto", "SYS_sendmsg" };
 
 /* What MSG_MORE has left over is completed by the datagram after it. */
 static void sending(enum target t)
@@ -122,8 +131,9 @@ static void sending(enum target t)
 			reset(true);
 			errno = 0;
 			r = transmit((int)call, fd, (int)(1u << bit));
-			at += sprintf(at, "%s %s flag %x: %s; %u %u", target_names[t], transmits[call], 1u << bit,
-				      outcome(r), vec[0].msg_len, vec[1].msg_len);
+			at += sprintf(at, "%s %s flag %x: %s; %u %u", target_names[t],
+				      transmits[call], 1u << bit, outcome(r), vec[0].msg_len,
+				      vec[1].msg_len);
 			datagrams = call == 3 ? (int)r : r >= 0;
 			reset(true);
 			r = sendto(fd, good, 5, 0, &name.sa, namelen);

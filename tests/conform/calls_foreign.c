@@ -52,11 +52,13 @@ static void positioned(const char *what, ssize_t (*call)(int, const struct iovec
 					continue;
 				if (queued && !i) {
 					peer("send 0 L1 %d 100 1 1", PORT);
-					poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 1000);
+					poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1,
+					     1000);
 				}
 				buf[0] = 0;
-				say("%s offset %ld flags %x: %s, %s", queued ? "queued" : "empty", (long)offsets[i],
-				    (unsigned)flags, outcome(call(fd, iov, 2, offsets[i], flags)),
+				say("%s offset %ld flags %x: %s, %s", queued ? "queued" : "empty",
+				    (long)offsets[i], (unsigned)flags,
+				    outcome(call(fd, iov, 2, offsets[i], flags)),
 				    intact(buf, 100, 1) ? "read" : "-");
 				say(", left %d\n", take(NULL, fd));
 			}
@@ -112,7 +114,8 @@ static void show_pipe(int fd)
 	ssize_t n = read(fd, buf, sizeof(buf));
 
 	if (n > 0)
-		say("  the pipe has %zd, payload %d %s\n", n, buf[0], intact(buf, (size_t)n, buf[0]) ? "intact" : "MIXED");
+		say("  the pipe has %zd, payload %d %s\n", n, buf[0],
+		    intact(buf, (size_t)n, buf[0]) ? "intact" : "MIXED");
 	else
 		say("  the pipe has nothing\n");
 }
@@ -328,7 +331,10 @@ static void finish_aio(const char *what, struct aiocb *cb)
 static void asynchronous(void)
 {
 	int fd = fed(PORT, 0);
-	struct aiocb cb = { .aio_fildes = fd, .aio_buf = buf, .aio_nbytes = sizeof(buf), .aio_lio_opcode = LIO_READ };
+	struct aiocb cb = { .aio_fildes = fd,
+			    .aio_buf = buf,
+			    .aio_nbytes = sizeof(buf),
+			    .aio_lio_opcode = LIO_READ };
 	struct aiocb *list[] = { &cb };
 
 	say("-- POSIX AIO\n");

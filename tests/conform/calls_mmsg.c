@@ -16,7 +16,8 @@ static void reset(void)
 {
 	for (int i = 0; i < MANY; i++) {
 		iov[i] = (struct iovec){ good + 16 * (i % 256), 16 };
-		vec[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 }, .msg_len = 777 };
+		vec[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 },
+					   .msg_len = 777 };
 	}
 	errno = 0;
 }
@@ -61,15 +62,42 @@ static void spoil(int how)
 	}
 }
 
-static long next_recv(void) { return recv(fd, good, 16, MSG_DONTWAIT); }
-static long next_read(void) { return read(fd, good, 16); }
-static long next_peek(void) { return recv(fd, good, 16, MSG_DONTWAIT | MSG_PEEK); }
-static long next_recvmmsg(void) { return recvmmsg(fd, vec, 1, MSG_DONTWAIT, NULL); }
-static long next_recvmmsg_none(void) { return recvmmsg(fd, vec, 0, MSG_DONTWAIT, NULL); }
-static long next_recv_bad(void) { return recv(fd, unmapped, 16, MSG_DONTWAIT); }
-static long next_bad_header(void) { return recvmsg(fd, (struct msghdr *)unmapped, MSG_DONTWAIT); }
-static long next_errqueue(void) { return recv(fd, good, 16, MSG_ERRQUEUE); }
-static long next_nothing(void) { return 0; }
+static long next_recv(void)
+{
+	return recv(fd, good, 16, MSG_DONTWAIT);
+}
+static long next_read(void)
+{
+	return read(fd, good, 16);
+}
+static long next_peek(void)
+{
+	return recv(fd, good, 16, MSG_DONTWAIT | MSG_PEEK);
+}
+static long next_recvmmsg(void)
+{
+	return recvmmsg(fd, vec, 1, MSG_DONTWAIT, NULL);
+}
+static long next_recvmmsg_none(void)
+{
+	return recvmmsg(fd, vec, 0, MSG_DONTWAIT, NULL);
+}
+static long next_recv_bad(void)
+{
+	return recv(fd, unmapped, 16, MSG_DONTWAIT);
+}
+static long next_bad_header(void)
+{
+	return recvmsg(fd, (struct msghdr *)unmapped, MSG_DONTWAIT);
+}
+static long next_errqueue(void)
+{
+	return recv(fd, good, 16, MSG_ERRQUEUE);
+}
+static long next_nothing(void)
+{
+	return 0;
+}
 
 static const struct {
 	const char *name;
@@ -117,7 +145,8 @@ static void lengths(void)
 			send_it(MANY / 4 - (i == 3 ? 14 : 0));
 		reset();
 		r = recvmmsg(fd, vec, n[k], MSG_DONTWAIT, NULL);
-		say("recvmmsg of %u, %d there: %s, filled %d", n[k], MANY - 14, outcome(r), filled());
+		say("recvmmsg of %u, %d there: %s, filled %d", n[k], MANY - 14, outcome(r),
+		    filled());
 		say(", left %d\n", take(NULL, fd));
 	}
 }
@@ -147,7 +176,8 @@ static const struct {
 static void timeouts(void)
 {
 	for (size_t i = 0; i < NLEN(waits); i++) {
-		struct timespec ts = { waits[i].timeout_ms / 1000, waits[i].timeout_ms % 1000 * 1000000L };
+		struct timespec ts = { waits[i].timeout_ms / 1000,
+				       waits[i].timeout_ms % 1000 * 1000000L };
 		struct timeval tv = { 0, waits[i].option_ms * 1000 };
 		double t;
 		long r;
@@ -159,11 +189,11 @@ static void timeouts(void)
 		t = now_ms();
 		r = recvmmsg(fd, vec, (unsigned)waits[i].wanted, waits[i].flags,
 			     waits[i].timeout_ms < 0 ? NULL : &ts);
-		say("%s: %s, filled %d, time left %s, %s, left %d\n", waits[i].name, outcome(r), filled(),
-		    ts.tv_sec || ts.tv_nsec ? "some" : "none",
-		    !waits[i].option_ms || waits[i].timeout_ms == 0 ? "-" :
-		    now_ms() - t >= waits[i].option_ms		    ? "waited" :
-								      "not waited",
+		say("%s: %s, filled %d, time left %s, %s, left %d\n", waits[i].name, outcome(r),
+		    filled(), ts.tv_sec || ts.tv_nsec ? "some" : "none",
+		    !waits[i].option_ms || waits[i].timeout_ms == 0 ? "-"
+		    : now_ms() - t >= waits[i].option_ms	    ? "waited"
+								    : "not waited",
 		    take(NULL, fd));
 	}
 }

@@ -23,19 +23,27 @@ static void serves(const char *what)
 static void sockets(void)
 {
 	static const int domains[] = { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, -1, 4711 };
-	static const int types[] = { SOCK_DGRAM, SOCK_DGRAM | SOCK_CLOEXEC, SOCK_DGRAM | SOCK_NONBLOCK, SOCK_STREAM, SOCK_SEQPACKET,
-				     0, -1, SOCK_DGRAM | 0x100, 15 };
+	static const int types[] = { SOCK_DGRAM,
+				     SOCK_DGRAM | SOCK_CLOEXEC,
+				     SOCK_DGRAM | SOCK_NONBLOCK,
+				     SOCK_STREAM,
+				     SOCK_SEQPACKET,
+				     0,
+				     -1,
+				     SOCK_DGRAM | 0x100,
+				     15 };
 	static const int protocols[] = { 0, IPPROTO_UDP, IPPROTO_TCP, IPPROTO_UDPLITE, 255, 256, -1 };
 
 	for (size_t i = 0; i < NLEN(domains); i++)
 		for (size_t k = 0; k < NLEN(types); k++)
 			for (size_t j = 0; j < NLEN(protocols); j++)
 				for (int call = 0; call < 2; call++) {
-					int fd = call ? (int)syscall(SYS_socket, domains[i], types[k], protocols[j]) :
-							socket(domains[i], types[k], protocols[j]);
+					int fd = call ? (int)syscall(SYS_socket, domains[i],
+								     types[k], protocols[j])
+						      : socket(domains[i], types[k], protocols[j]);
 
-					say("socket %d %x %d: %s", domains[i], types[k], protocols[j],
-					    fd < 0 ? strerrorname_np(errno) : "made");
+					say("socket %d %x %d: %s", domains[i], types[k],
+					    protocols[j], fd < 0 ? strerrorname_np(errno) : "made");
 					say(" %d %d\n", fd < 0 ? -1 : fcntl(fd, F_GETFD),
 					    fd < 0 ? -1 : fcntl(fd, F_GETFL) & O_NONBLOCK);
 					close(fd);
@@ -44,12 +52,19 @@ static void sockets(void)
 
 typedef int (*name_call)(int, const struct sockaddr *, socklen_t);
 
-static int raw_bind(int fd, const struct sockaddr *a, socklen_t n) { return (int)syscall(SYS_bind, fd, a, n); }
-static int raw_connect(int fd, const struct sockaddr *a, socklen_t n) { return (int)syscall(SYS_connect, fd, a, n); }
+static int raw_bind(int fd, const struct sockaddr *a, socklen_t n)
+{
+	return (int)syscall(SYS_bind, fd, a, n);
+}
+static int raw_connect(int fd, const struct sockaddr *a, socklen_t n)
+{
+	return (int)syscall(SYS_connect, fd, a, n);
+}
 
 static void naming(const char *what, name_call call, bool binds)
 {
-	static const int lengths[] = { 0, 1, 2, 7, 8, 15, 16, 23, 24, 27, 28, 127, 128, 129, INT_MAX, -1 };
+	static const int lengths[] = { 0,  1,  2,  7,	8,   15,  16,	   23,
+				       24, 27, 28, 127, 128, 129, INT_MAX, -1 };
 	static const int families[] = { AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX, 4711 };
 	struct place place[PLACES];
 
@@ -63,9 +78,13 @@ static void naming(const char *what, name_call call, bool binds)
 			say("%s %s, length %d: %s", what, target_names[t], lengths[i],
 			    outcome(call(fd, &name.sa, (socklen_t)lengths[i])));
 			namelen = sizeof(name);
-			say(", now %s", getsockname(fd, &name.sa, &namelen) < 0 ? "-" : addr_name(&name, namelen));
+			say(", now %s", getsockname(fd, &name.sa, &namelen) < 0
+						? "-"
+						: addr_name(&name, namelen));
 			namelen = sizeof(name);
-			say(", %s\n", getpeername(fd, &name.sa, &namelen) < 0 ? "-" : addr_name(&name, namelen));
+			say(", %s\n", getpeername(fd, &name.sa, &namelen) < 0
+					      ? "-"
+					      : addr_name(&name, namelen));
 			if (t == UNBOUND)
 				close(fd);
 		}
@@ -75,7 +94,8 @@ static void naming(const char *what, name_call call, bool binds)
 
 		namelen = addr_of(&name, binds ? "L1" : "P1", binds ? PORT + 5 : PPORT);
 		name.sa.sa_family = (sa_family_t)families[i];
-		say("%s family %d: %s\n", what, families[i], outcome(call(fd, &name.sa, sizeof(name))));
+		say("%s family %d: %s\n", what, families[i],
+		    outcome(call(fd, &name.sa, sizeof(name))));
 		close(fd);
 	}
 	places(place, 16);
@@ -85,7 +105,8 @@ static void naming(const char *what, name_call call, bool binds)
 		namelen = addr_of(&name, binds ? "L1" : "P1", binds ? PORT + 5 : PPORT);
 		places(place, namelen);
 		put(place[i].p, &name, namelen);
-		say("%s name %s: %s\n", what, place[i].name, outcome(call(fd, (struct sockaddr *)place[i].p, namelen)));
+		say("%s name %s: %s\n", what, place[i].name,
+		    outcome(call(fd, (struct sockaddr *)place[i].p, namelen)));
 		close(fd);
 	}
 	if (!binds) { /* the tables connected these */
@@ -105,10 +126,12 @@ static void asking(void)
 			for (int peers = 0; peers < 2; peers++) {
 				memset(&name, POISON, sizeof(name));
 				namelen = (socklen_t)lengths[i];
-				say("%s %s, length %d: %s", peers ? "getpeername" : "getsockname", target_names[t], lengths[i],
-				    outcome(peers ? getpeername(target_fd[t], &name.sa, &namelen) :
-						    getsockname(target_fd[t], &name.sa, &namelen)));
-				say(", length %d written %zu\n", (int)namelen, written(&name, sizeof(name)));
+				say("%s %s, length %d: %s", peers ? "getpeername" : "getsockname",
+				    target_names[t], lengths[i],
+				    outcome(peers ? getpeername(target_fd[t], &name.sa, &namelen)
+						  : getsockname(target_fd[t], &name.sa, &namelen)));
+				say(", length %d written %zu\n", (int)namelen,
+				    written(&name, sizeof(name)));
 			}
 }
 
@@ -117,10 +140,18 @@ static void options(void)
 	static const int lengths[] = { 0, 1, 3, 4, 5, 16, 4096, INT_MAX, -1 };
 	static const struct {
 		int level, name;
-	} names[] = { { SOL_SOCKET, SO_RCVBUF }, { SOL_SOCKET, SO_RCVTIMEO }, { SOL_SOCKET, SO_BROADCAST },
-		      { SOL_SOCKET, 4711 },	 { SOL_SOCKET, -1 },	      { SOL_IP, IP_TOS },
-		      { SOL_IP, 4711 },		 { SOL_IPV6, IPV6_TCLASS },   { SOL_UDP, UDP_CORK },
-		      { SOL_UDP, 4711 },	 { IPPROTO_TCP, 1 },	      { 4711, 1 },
+	} names[] = { { SOL_SOCKET, SO_RCVBUF },
+		      { SOL_SOCKET, SO_RCVTIMEO },
+		      { SOL_SOCKET, SO_BROADCAST },
+		      { SOL_SOCKET, 4711 },
+		      { SOL_SOCKET, -1 },
+		      { SOL_IP, IP_TOS },
+		      { SOL_IP, 4711 },
+		      { SOL_IPV6, IPV6_TCLASS },
+		      { SOL_UDP, UDP_CORK },
+		      { SOL_UDP, 4711 },
+		      { IPPROTO_TCP, 1 },
+		      { 4711, 1 },
 		      { -1, -1 } };
 	struct place place[PLACES];
 	char value[4096] = { 0 };
@@ -128,13 +159,17 @@ static void options(void)
 
 	for (size_t i = 0; i < NLEN(names); i++)
 		for (size_t k = 0; k < NLEN(lengths); k++) {
-			say("option %d/%d length %d: set %s", names[i].level, names[i].name, lengths[k],
-			    outcome(setsockopt(target_fd[BOUND], names[i].level, names[i].name, value, (socklen_t)lengths[k])));
-			say(" %s", outcome(syscall(SYS_setsockopt, target_fd[BOUND], names[i].level, names[i].name, value,
-						   lengths[k])));
+			say("option %d/%d length %d: set %s", names[i].level, names[i].name,
+			    lengths[k],
+			    outcome(setsockopt(target_fd[BOUND], names[i].level, names[i].name,
+					       value, (socklen_t)lengths[k])));
+			say(" %s", outcome(syscall(SYS_setsockopt, target_fd[BOUND], names[i].level,
+						   names[i].name, value, lengths[k])));
 			len = (socklen_t)(lengths[k] > 4096 ? 4096 : lengths[k]);
 			say(", get %s %d\n",
-			    outcome(getsockopt(target_fd[BOUND], names[i].level, names[i].name, value, &len)), (int)len);
+			    outcome(getsockopt(target_fd[BOUND], names[i].level, names[i].name,
+					       value, &len)),
+			    (int)len);
 			memset(value, 0, sizeof(value));
 		}
 	places(place, sizeof(struct timeval));
@@ -143,11 +178,13 @@ static void options(void)
 
 		put(place[i].p, &tv, sizeof(tv));
 		say("SO_RCVTIMEO %s: %s\n", place[i].name,
-		    outcome(setsockopt(target_fd[BOUND], SOL_SOCKET, SO_RCVTIMEO, place[i].p, sizeof(tv))));
+		    outcome(setsockopt(target_fd[BOUND], SOL_SOCKET, SO_RCVTIMEO, place[i].p,
+				       sizeof(tv))));
 	}
 	for (enum target t = UNBOUND; t < TARGETS; t++)
 		say("option of %s: %s\n", target_names[t],
-		    outcome(setsockopt(target_fd[t], SOL_SOCKET, SO_RCVTIMEO, value, sizeof(struct timeval))));
+		    outcome(setsockopt(target_fd[t], SOL_SOCKET, SO_RCVTIMEO, value,
+				       sizeof(struct timeval))));
 	serves("options");
 }
 
@@ -157,10 +194,12 @@ static void shutting(void)
 
 	for (enum target t = CONNECTED; t < TARGETS; t++)
 		for (size_t i = 0; i < NLEN(hows); i++)
-			say("shutdown %s %d: %s\n", target_names[t], hows[i], outcome(shutdown(target_fd[t], hows[i])));
+			say("shutdown %s %d: %s\n", target_names[t], hows[i],
+			    outcome(shutdown(target_fd[t], hows[i])));
 	for (int i = 0; i < 4; i++)
 		say("shutdown bound %d: %s\n", hows[i],
-		    outcome(i & 1 ? syscall(SYS_shutdown, target_fd[BOUND], hows[i]) : shutdown(target_fd[BOUND], hows[i])));
+		    outcome(i & 1 ? syscall(SYS_shutdown, target_fd[BOUND], hows[i])
+				  : shutdown(target_fd[BOUND], hows[i])));
 	serves("shutdown");
 	res("send", send_to(target_fd[BOUND], "\1", 1, 0, "P1", PPORT));
 	say("peer: %s\n", peer("recv 0 500"));
@@ -168,19 +207,23 @@ static void shutting(void)
 
 static void descriptors(void)
 {
-	static const int commands[] = { F_GETFD, F_GETFL, F_GETOWN, F_GETSIG, F_GETLEASE, F_GETPIPE_SZ, 4711, -1, F_SETLK, F_ADD_SEALS };
+	static const int commands[] = { F_GETFD,      F_GETFL, F_GETOWN, F_GETSIG, F_GETLEASE,
+					F_GETPIPE_SZ, 4711,    -1,	 F_SETLK,  F_ADD_SEALS };
 	static const int targets[] = { -1, INT_MAX, INT_MIN };
 	int limit = 1 << 30, copy;
 
 	for (enum target t = BOUND; t < TARGETS; t++) {
 		for (size_t i = 0; i < NLEN(commands); i++)
-			say("fcntl %s %d: %s\n", target_names[t], commands[i], outcome(fcntl(target_fd[t], commands[i], 0)));
+			say("fcntl %s %d: %s\n", target_names[t], commands[i],
+			    outcome(fcntl(target_fd[t], commands[i], 0)));
 		for (size_t i = 0; i < NLEN(targets); i++) {
-			say("dup of %s to %d: %s", target_names[t], targets[i], outcome(dup2(target_fd[t], targets[i])));
+			say("dup of %s to %d: %s", target_names[t], targets[i],
+			    outcome(dup2(target_fd[t], targets[i])));
 			say(" %s", outcome(dup3(target_fd[t], targets[i], 0)));
 			say(" %s", outcome(dup3(target_fd[t], 240, 4711)));
 			say(" %s", outcome(dup3(target_fd[t], target_fd[t], 0)));
-			say(" %s", dup2(target_fd[t], target_fd[t]) == target_fd[t] ? "same" : "other");
+			say(" %s",
+			    dup2(target_fd[t], target_fd[t]) == target_fd[t] ? "same" : "other");
 			say(" %s\n", outcome(fcntl(target_fd[t], F_DUPFD, i ? limit : -1)));
 		}
 	}

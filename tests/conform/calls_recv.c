@@ -29,8 +29,13 @@ static void reset(void)
 	iov[1] = (struct iovec){ good + 50, 150 };
 	for (int i = 2; i <= IOV_MAX; i++)
 		iov[i] = (struct iovec){ good + 200 + i, 1 };
-	msg = (struct msghdr){ .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = iov, .msg_iovlen = 2,
-			       .msg_control = control, .msg_controllen = sizeof(control), .msg_flags = 0x5a5a };
+	msg = (struct msghdr){ .msg_name = &name,
+			       .msg_namelen = sizeof(name),
+			       .msg_iov = iov,
+			       .msg_iovlen = 2,
+			       .msg_control = control,
+			       .msg_controllen = sizeof(control),
+			       .msg_flags = 0x5a5a };
 	for (int i = 0; i < 4; i++) {
 		vec[i].msg_hdr = msg;
 		vec[i].msg_len = 777;
@@ -119,10 +124,22 @@ static void report(const char *call, const char *how, enum target t, long r, boo
 }
 
 /* Pointers: @p stands for one argument. */
-static long p_recv(int fd, char *p) { return api->recv(fd, p, 100, 0); }
-static long p_read(int fd, char *p) { return api->read(fd, p, 100); }
-static long p_recvfrom(int fd, char *p) { return api->recvfrom(fd, p, 100, 0, &name.sa, &namelen); }
-static long p_recvfrom_peek(int fd, char *p) { return api->recvfrom(fd, p, 100, MSG_PEEK, &name.sa, &namelen); }
+static long p_recv(int fd, char *p)
+{
+	return api->recv(fd, p, 100, 0);
+}
+static long p_read(int fd, char *p)
+{
+	return api->read(fd, p, 100);
+}
+static long p_recvfrom(int fd, char *p)
+{
+	return api->recvfrom(fd, p, 100, 0, &name.sa, &namelen);
+}
+static long p_recvfrom_peek(int fd, char *p)
+{
+	return api->recvfrom(fd, p, 100, MSG_PEEK, &name.sa, &namelen);
+}
 static long p_recvfrom_name(int fd, char *p)
 {
 	return api->recvfrom(fd, good, 200, 0, (struct sockaddr *)p, &namelen);
@@ -256,16 +273,29 @@ static void pointers(enum target t, bool fed)
 				feed(t);
 			reset();
 			errno = 0;
-			report(pcases[i].name, place[k].name, t, pcases[i].call(target_fd[t], place[k].p), fed);
+			report(pcases[i].name, place[k].name, t,
+			       pcases[i].call(target_fd[t], place[k].p), fed);
 		}
 	}
 }
 
 /* Numbers. */
-static long n_recv(int fd, long n) { return api->recv(fd, good, (size_t)n, 0); }
-static long n_recv_trunc(int fd, long n) { return api->recv(fd, good, (size_t)n, MSG_TRUNC); }
-static long n_recv_null(int fd, long n) { return api->recv(fd, NULL, (size_t)n, 0); }
-static long n_read(int fd, long n) { return api->read(fd, good, (size_t)n); }
+static long n_recv(int fd, long n)
+{
+	return api->recv(fd, good, (size_t)n, 0);
+}
+static long n_recv_trunc(int fd, long n)
+{
+	return api->recv(fd, good, (size_t)n, MSG_TRUNC);
+}
+static long n_recv_null(int fd, long n)
+{
+	return api->recv(fd, NULL, (size_t)n, 0);
+}
+static long n_read(int fd, long n)
+{
+	return api->read(fd, good, (size_t)n);
+}
 static long n_recvfrom(int fd, long n)
 {
 	return api->recvfrom(fd, good, (size_t)n, 0, &name.sa, &namelen);
@@ -313,8 +343,14 @@ static long n_recvmsg_iovlen_null(int fd, long n)
 	msg.msg_iovlen = (size_t)n;
 	return api->recvmsg(fd, &msg, 0);
 }
-static long n_readv(int fd, long n) { return api->readv(fd, iov, (int)n); }
-static long n_readv_null(int fd, long n) { return api->readv(fd, NULL, (int)n); }
+static long n_readv(int fd, long n)
+{
+	return api->readv(fd, iov, (int)n);
+}
+static long n_readv_null(int fd, long n)
+{
+	return api->readv(fd, NULL, (int)n);
+}
 static long n_readv_first(int fd, long n)
 {
 	iov[0].iov_len = (size_t)n;
@@ -367,8 +403,9 @@ static long n_recvmmsg_namelen(int fd, long n)
 	return api->recvmmsg(fd, vec, 2, 0, NULL);
 }
 
-static const long lengths[] = { 0, 1, 99, 100, 101, INT_MAX, 0x7ffff000, 0x80000000, UINT_MAX, 0x100000000,
-				LONG_MAX, LONG_MIN, -1 };
+static const long lengths[] = { 0,	  1,	      99,	  100,	    101,
+				INT_MAX,  0x7ffff000, 0x80000000, UINT_MAX, 0x100000000,
+				LONG_MAX, LONG_MIN,   -1 };
 static const long namelens[] = { 0, 1, 2, 15, 16, 27, 28, 127, 129, INT_MAX, INT_MIN, -1 };
 static const long controllens[] = { 0, 1, 12, 15, 16, 17, 20, 24, 28, 40, 48, 64, 0x80000000, -1 };
 static const long counts[] = { 0, 1, 2, IOV_MAX, IOV_MAX + 1, INT_MAX, INT_MIN, -1 };
@@ -379,7 +416,10 @@ static const struct ncase {
 	const long *values;
 	size_t n;
 } ncases[] = {
-#define CASE(name, call, values) { name, call, values, NLEN(values) }
+#define CASE(name, call, values)                                                                   \
+	{                                                                                          \
+		name, call, values, NLEN(values)                                                   \
+	}
 	CASE("recv length", n_recv, lengths),
 	CASE("recv length, MSG_TRUNC", n_recv_trunc, lengths),
 	CASE("recv NULL, length", n_recv_null, lengths),
@@ -418,7 +458,8 @@ static void numbers(enum target t, bool fed)
 			reset();
 			errno = 0;
 			snprintf(how, sizeof(how), "%ld", ncases[i].values[k]);
-			report(ncases[i].name, how, t, ncases[i].call(target_fd[t], ncases[i].values[k]), fed);
+			report(ncases[i].name, how, t,
+			       ncases[i].call(target_fd[t], ncases[i].values[k]), fed);
 		}
 }
 
@@ -462,7 +503,8 @@ int main(void)
 	all(&by_name, CONNECTED, true);
 	all(&by_number, BOUND, true);
 	with_messages();
-	for (int i = 0; i < 3; i++) { /* one way back, so that a peer under the library has something, too */
+	for (int i = 0; i < 3;
+	     i++) { /* one way back, so that a peer under the library has something, too */
 		res("send", send_to(target_fd[BOUND], "\1", 1, 0, "P1", PPORT));
 		say("peer: %s\n", peer("recv 0 1000"));
 	}

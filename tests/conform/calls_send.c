@@ -25,7 +25,10 @@ static void reset(void)
 	iov[1] = (struct iovec){ good + 50, 150 };
 	for (int i = 2; i <= IOV_MAX; i++)
 		iov[i] = (struct iovec){ good + 198 + i, 1 };
-	msg = (struct msghdr){ .msg_name = &name, .msg_namelen = namelen, .msg_iov = iov, .msg_iovlen = 2,
+	msg = (struct msghdr){ .msg_name = &name,
+			       .msg_namelen = namelen,
+			       .msg_iov = iov,
+			       .msg_iovlen = 2,
 			       .msg_flags = 0x5a5a };
 	for (int i = 0; i < 4; i++) {
 		vec[i].msg_hdr = msg;
@@ -55,9 +58,18 @@ static void report(const char *call, const char *how, enum target t, long r)
 }
 
 /* Pointers: @p stands for one argument. */
-static long p_send(int fd, char *p) { return api->send(fd, p, 100, 0); }
-static long p_write(int fd, char *p) { return api->write(fd, p, 100); }
-static long p_sendto(int fd, char *p) { return api->sendto(fd, p, 100, 0, &name.sa, namelen); }
+static long p_send(int fd, char *p)
+{
+	return api->send(fd, p, 100, 0);
+}
+static long p_write(int fd, char *p)
+{
+	return api->write(fd, p, 100);
+}
+static long p_sendto(int fd, char *p)
+{
+	return api->sendto(fd, p, 100, 0, &name.sa, namelen);
+}
 static long p_sendto_name(int fd, char *p)
 {
 	put(p, &name, namelen);
@@ -80,8 +92,11 @@ static long p_sendmsg_control(int fd, char *p)
 	struct {
 		struct cmsghdr head;
 		int value, pad;
-	} ttl = { { .cmsg_len = CMSG_LEN(4), .cmsg_level = v4 ? SOL_IP : SOL_IPV6,
-		    .cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT }, 33, 0 };
+	} ttl = { { .cmsg_len = CMSG_LEN(4),
+		    .cmsg_level = v4 ? SOL_IP : SOL_IPV6,
+		    .cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT },
+		  33,
+		  0 };
 
 	put(p, &ttl, sizeof(ttl));
 	msg.msg_control = p;
@@ -167,22 +182,36 @@ static void pointers(enum target t)
 	struct place place[PLACES];
 
 	for (size_t i = 0; i < NLEN(pcases); i++) {
-		size_t size = strstr(pcases[i].name, "name") ? addr_of(&name, "P1", PPORT) : pcases[i].size;
+		size_t size = strstr(pcases[i].name, "name") ? addr_of(&name, "P1", PPORT)
+							     : pcases[i].size;
 
 		places(place, size);
 		for (int k = 0; k < PLACES; k++) {
 			reset();
 			errno = 0;
-			report(pcases[i].name, place[k].name, t, pcases[i].call(target_fd[t], place[k].p));
+			report(pcases[i].name, place[k].name, t,
+			       pcases[i].call(target_fd[t], place[k].p));
 		}
 	}
 }
 
 /* Numbers. */
-static long n_send(int fd, long n) { return api->send(fd, good, (size_t)n, 0); }
-static long n_sendto(int fd, long n) { return api->sendto(fd, good, (size_t)n, 0, &name.sa, namelen); }
-static long n_write(int fd, long n) { return api->write(fd, good, (size_t)n); }
-static long n_send_null(int fd, long n) { return api->send(fd, NULL, (size_t)n, 0); }
+static long n_send(int fd, long n)
+{
+	return api->send(fd, good, (size_t)n, 0);
+}
+static long n_sendto(int fd, long n)
+{
+	return api->sendto(fd, good, (size_t)n, 0, &name.sa, namelen);
+}
+static long n_write(int fd, long n)
+{
+	return api->write(fd, good, (size_t)n);
+}
+static long n_send_null(int fd, long n)
+{
+	return api->send(fd, NULL, (size_t)n, 0);
+}
 static long n_sendto_namelen(int fd, long n)
 {
 	return api->sendto(fd, good, 100, 0, &name.sa, (socklen_t)n);
@@ -240,8 +269,14 @@ static long n_sendmsg_both(int fd, long n)
 	iov[0] = iov[1] = (struct iovec){ good, (size_t)n };
 	return api->sendmsg(fd, &msg, 0);
 }
-static long n_writev(int fd, long n) { return api->writev(fd, iov, (int)n); }
-static long n_writev_null(int fd, long n) { return api->writev(fd, NULL, (int)n); }
+static long n_writev(int fd, long n)
+{
+	return api->writev(fd, iov, (int)n);
+}
+static long n_writev_null(int fd, long n)
+{
+	return api->writev(fd, NULL, (int)n);
+}
 static long n_writev_only(int fd, long n)
 {
 	iov[0].iov_len = (size_t)n;
@@ -267,10 +302,17 @@ static long n_sendmmsg_namelen(int fd, long n)
 	vec[1].msg_hdr.msg_namelen = (socklen_t)n;
 	return api->sendmmsg(fd, vec, 2, 0);
 }
-static long n_sendmmsg_vlen(int fd, long n) { return api->sendmmsg(fd, vec, (unsigned)n, 0); }
-static long n_sendmmsg_vlen_null(int fd, long n) { return api->sendmmsg(fd, NULL, (unsigned)n, 0); }
+static long n_sendmmsg_vlen(int fd, long n)
+{
+	return api->sendmmsg(fd, vec, (unsigned)n, 0);
+}
+static long n_sendmmsg_vlen_null(int fd, long n)
+{
+	return api->sendmmsg(fd, NULL, (unsigned)n, 0);
+}
 
-static const long lengths[] = { 0, 1, 1472, 1473, 65507, 65508, 65527, 65528, 65535, 65536, INT_MAX, 0x7ffff000,
+static const long lengths[] = { 0,	    1,	      1472,	   1473,     65507,    65508,
+				65527,	    65528,    65535,	   65536,    INT_MAX,  0x7ffff000,
 				0x80000000, UINT_MAX, 0x100000000, LONG_MAX, LONG_MIN, -1 };
 static const long namelens[] = { 0, 1, 2, 15, 16, 24, 27, 28, 127, 128, 129, INT_MAX, INT_MIN, -1 };
 static const long controllens[] = { 0, 1, 12, 15, 16, 17, 24, 256, 0x80000000, 0x100000000, -1 };
@@ -284,7 +326,10 @@ static const struct ncase {
 	const long *values;
 	size_t n;
 } ncases[] = {
-#define CASE(name, call, values) { name, call, values, NLEN(values) }
+#define CASE(name, call, values)                                                                   \
+	{                                                                                          \
+		name, call, values, NLEN(values)                                                   \
+	}
 	CASE("send length", n_send, lengths),
 	CASE("sendto length", n_sendto, lengths),
 	CASE("write length", n_write, lengths),
@@ -320,7 +365,8 @@ static void numbers(enum target t)
 			reset();
 			errno = 0;
 			snprintf(how, sizeof(how), "%ld", ncases[i].values[k]);
-			report(ncases[i].name, how, t, ncases[i].call(target_fd[t], ncases[i].values[k]));
+			report(ncases[i].name, how, t,
+			       ncases[i].call(target_fd[t], ncases[i].values[k]));
 		}
 }
 
@@ -362,7 +408,8 @@ static void odd_name(size_t i)
 	name.sa.sa_family = (sa_family_t)odd[i].family;
 	name.in.sin_port = htons((uint16_t)odd[i].port);
 	inet_pton(odd[i].family, odd[i].ip,
-		  odd[i].family == AF_INET ? (void *)&name.in.sin_addr : (void *)&name.in6.sin6_addr);
+		  odd[i].family == AF_INET ? (void *)&name.in.sin_addr
+					   : (void *)&name.in6.sin6_addr);
 	namelen = odd[i].family == AF_INET ? sizeof(name.in) : sizeof(name.in6);
 }
 
@@ -370,7 +417,8 @@ static void destinations(enum target t)
 {
 	for (size_t i = 0; i < NLEN(odd); i++) {
 		for (int call = 0; call < 4; call++) {
-			static const char *const what[] = { "sendto", "sendto 128", "sendmsg", "sendmmsg" };
+			static const char *const what[] = { "sendto", "sendto 128", "sendmsg",
+							    "sendmmsg" };
 			long r;
 
 			reset();
@@ -379,13 +427,14 @@ static void destinations(enum target t)
 			vec[1].msg_hdr = msg;
 			errno = 0;
 			if (call < 2)
-				r = api->sendto(target_fd[t], good, 100, 0, &name.sa, call ? 128 : namelen);
+				r = api->sendto(target_fd[t], good, 100, 0, &name.sa,
+						call ? 128 : namelen);
 			else if (call == 2)
 				r = api->sendmsg(target_fd[t], &msg, 0);
 			else
 				r = api->sendmmsg(target_fd[t], vec + 1, 2, 0);
-			say("%s/%s %s to %s: %s, lens %u %u\n", target_names[t], api->name, what[call],
-			    odd[i].what, outcome(r), vec[1].msg_len, vec[2].msg_len);
+			say("%s/%s %s to %s: %s, lens %u %u\n", target_names[t], api->name,
+			    what[call], odd[i].what, outcome(r), vec[1].msg_len, vec[2].msg_len);
 		}
 	}
 	say("peer: %s\n", peer("drain 0 60"));

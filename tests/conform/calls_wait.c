@@ -65,7 +65,11 @@ static const struct {
 
 static int number(int which)
 {
-	return which == -2 ? pipes[0] : which == -3 ? target_fd[PLAIN_FILE] : which == -4 ? CLOSED_FD : which == -5 ? set : which;
+	return which == -2   ? pipes[0]
+	       : which == -3 ? target_fd[PLAIN_FILE]
+	       : which == -4 ? CLOSED_FD
+	       : which == -5 ? set
+			     : which;
 }
 
 static void polling(void)
@@ -75,16 +79,19 @@ static void polling(void)
 	for (size_t i = 0; i < NLEN(polls); i++)
 		for (int call = 0; call < 3; call++) {
 			struct pollfd p[3] = { { sock, (short)polls[i].events, 0x5555 },
-					       { number(polls[i].other), (short)polls[i].more, 0x5555 },
+					       { number(polls[i].other), (short)polls[i].more,
+						 0x5555 },
 					       { -sock, POLLIN, 0x5555 } };
 			long r;
 
 			begin();
-			r = call == 0 ? poll(p, 3, 0) :
-			    call == 1 ? ppoll(p, 3, &zero, NULL) :
-					syscall(SYS_poll, p, 3L, 20L);
-			say("poll %s: %s; %s", polls[i].name, outcome(r), poll_names(p[0].revents & 0xffff));
-			say(" %s %s\n", poll_names(p[1].revents & 0xffff), poll_names(p[2].revents & 0xffff));
+			r = call == 0	? poll(p, 3, 0)
+			    : call == 1 ? ppoll(p, 3, &zero, NULL)
+					: syscall(SYS_poll, p, 3L, 20L);
+			say("poll %s: %s; %s", polls[i].name, outcome(r),
+			    poll_names(p[0].revents & 0xffff));
+			say(" %s %s\n", poll_names(p[1].revents & 0xffff),
+			    poll_names(p[2].revents & 0xffff));
 			restore();
 		}
 }
@@ -121,7 +128,8 @@ static void poll_arguments(void)
 		struct pollfd two[2] = { { sock, POLLIN, 0 }, { -1, 0, 0 } };
 
 		put(place[i].p, two, sizeof(two));
-		say("poll array %s = %s\n", place[i].name, outcome(poll((struct pollfd *)place[i].p, 2, 0)));
+		say("poll array %s = %s\n", place[i].name,
+		    outcome(poll((struct pollfd *)place[i].p, 2, 0)));
 		put(place[i].p, two, sizeof(two));
 		say("ppoll array %s = %s\n", place[i].name,
 		    outcome(ppoll((struct pollfd *)place[i].p, 2, &bad[3], NULL)));
@@ -130,26 +138,30 @@ static void poll_arguments(void)
 	for (int i = 0; i < PLACES; i++) {
 		put(place[i].p, &bad[3], sizeof(bad[3]));
 		say("SYS_ppoll timeout %s = %s\n", place[i].name,
-		    i == 0 && !queued ? "-" : outcome(syscall(SYS_ppoll, &p, 1L, place[i].p, NULL, 8L)));
+		    i == 0 && !queued ? "-"
+				      : outcome(syscall(SYS_ppoll, &p, 1L, place[i].p, NULL, 8L)));
 	}
 	for (size_t i = 0; i < NLEN(bad); i++)
-		say("ppoll time %ld.%ld = %s\n", (long)bad[i].tv_sec, bad[i].tv_nsec, outcome(ppoll(&p, 1, &bad[i], NULL)));
+		say("ppoll time %ld.%ld = %s\n", (long)bad[i].tv_sec, bad[i].tv_nsec,
+		    outcome(ppoll(&p, 1, &bad[i], NULL)));
 	end("SYS_ppoll, mask size 4", syscall(SYS_ppoll, &p, 1L, &bad[3], good, 4L));
 	end("SYS_ppoll, mask size 128", syscall(SYS_ppoll, &p, 1L, &bad[3], good, 128L));
 	end("SYS_ppoll, no mask, size 4", syscall(SYS_ppoll, &p, 1L, &bad[3], NULL, 4L));
 	end("SYS_ppoll, mask unmapped", syscall(SYS_ppoll, &p, 1L, &bad[3], unmapped, 8L));
 	end("ppoll, mask unmapped", ppoll(&p, 1, &bad[3], (sigset_t *)unmapped));
-	for (int call = 0; call < 2; call++) { /* the numbers leave the rest of the time, libc's calls do not */
-		struct timespec ts = { queued ? 5 : 0, 20000000 }, same = { queued ? 5 : 0, 20000000 };
+	for (int call = 0; call < 2;
+	     call++) { /* the numbers leave the rest of the time, libc's calls do not */
+		struct timespec ts = { queued ? 5 : 0, 20000000 },
+				same = { queued ? 5 : 0, 20000000 };
 		unsigned long rd[16] = { 0 };
 
 		rd[sock / 64] = 1ul << sock % 64;
-		end("by number", call ? syscall(SYS_ppoll, &p, 1L, &ts, NULL, 8L) :
-					syscall(SYS_pselect6, sock + 1L, rd, NULL, NULL, &ts, NULL));
+		end("by number", call ? syscall(SYS_ppoll, &p, 1L, &ts, NULL, 8L)
+				      : syscall(SYS_pselect6, sock + 1L, rd, NULL, NULL, &ts, NULL));
 		say("  left %ld s and %s\n", (long)ts.tv_sec, ts.tv_nsec ? "more" : "no more");
 		rd[sock / 64] = 1ul << sock % 64;
-		end("by name", call ? ppoll(&p, 1, &same, NULL) :
-				      pselect(sock + 1, (fd_set *)rd, NULL, NULL, &same, NULL));
+		end("by name", call ? ppoll(&p, 1, &same, NULL)
+				    : pselect(sock + 1, (fd_set *)rd, NULL, NULL, &same, NULL));
 		say("  left %ld s and %ld ms\n", (long)same.tv_sec, same.tv_nsec / 1000000);
 	}
 	end("poll, timeout INT_MIN", queued ? poll(&p, 1, INT_MIN) : 0);
@@ -191,7 +203,8 @@ static fd_set *as_set(int i)
 static void selecting(void)
 {
 	static const int ns[] = { 0, 1, 1024, 1025, 2000, 4096, 100000, INT_MAX, -1, INT_MIN };
-	struct timeval odd[] = { { 0, 0 }, { 0, 1 }, { -1, 0 }, { 0, -1 }, { 0, 1000000 }, { 0, 2500000 }, { LONG_MAX, 0 } };
+	struct timeval odd[] = { { 0, 0 },	 { 0, 1 },	 { -1, 0 },	 { 0, -1 },
+				 { 0, 1000000 }, { 0, 2500000 }, { LONG_MAX, 0 } };
 	struct timespec zero = { 0, 0 };
 	struct place place[PLACES];
 	char what[64];
@@ -202,11 +215,13 @@ static void selecting(void)
 
 		begin();
 		fill_sets(k & 1, k & 2, k & 4);
-		snprintf(what, sizeof(what), "select%s%s%s", k & 1 ? " rd" : "", k & 2 ? " wr" : "", k & 4 ? " ex" : "");
+		snprintf(what, sizeof(what), "select%s%s%s", k & 1 ? " rd" : "", k & 2 ? " wr" : "",
+			 k & 4 ? " ex" : "");
 		show_select(what, select(sock + 1, as_set(0), as_set(1), as_set(2), &tv));
 		fill_sets(k & 1, k & 2, k & 4);
-		show_select(what, pselect(sock + 1, k & 1 ? as_set(0) : NULL, k & 2 ? as_set(1) : NULL,
-					  k & 4 ? as_set(2) : NULL, &zero, NULL));
+		show_select(what,
+			    pselect(sock + 1, k & 1 ? as_set(0) : NULL, k & 2 ? as_set(1) : NULL,
+				    k & 4 ? as_set(2) : NULL, &zero, NULL));
 		restore();
 	}
 	begin();
@@ -221,22 +236,26 @@ static void selecting(void)
 	if (high >= 0 && queued) {
 		fill_sets(false, false, false);
 		sets[0][high / 64] |= 1ul << high % 64;
-		show_select("select of a copy", select(high + 1, as_set(0), NULL, NULL, &(struct timeval){ 1, 0 }));
+		show_select("select of a copy",
+			    select(high + 1, as_set(0), NULL, NULL, &(struct timeval){ 1, 0 }));
 	}
 	close(high);
 	fill_sets(true, false, false);
 	sets[1][CLOSED_FD / 64] |= 1ul << CLOSED_FD % 64;
-	show_select("select with a closed one", select(CLOSED_FD + 1, as_set(0), as_set(1), NULL, &(struct timeval){ 0, 0 }));
+	show_select("select with a closed one",
+		    select(CLOSED_FD + 1, as_set(0), as_set(1), NULL, &(struct timeval){ 0, 0 }));
 	fill_sets(true, false, false);
 	sets[0][3000 / 64] |= 1ul << 3000 % 64;
-	show_select("select with one above the table", select(3001, as_set(0), as_set(1), NULL, &(struct timeval){ 0, 0 }));
+	show_select("select with one above the table",
+		    select(3001, as_set(0), as_set(1), NULL, &(struct timeval){ 0, 0 }));
 	for (size_t i = 0; i < NLEN(odd); i++) {
 		struct timeval tv = odd[i];
 
 		if (!queued && i > 3)
 			continue;
 		fill_sets(true, false, false);
-		snprintf(what, sizeof(what), "select time %ld.%ld", (long)tv.tv_sec, (long)tv.tv_usec);
+		snprintf(what, sizeof(what), "select time %ld.%ld", (long)tv.tv_sec,
+			 (long)tv.tv_usec);
 		show_select(what, select(sock + 1, as_set(0), NULL, NULL, &tv));
 	}
 	for (int which = 0; which < 4; which++) {
@@ -262,16 +281,26 @@ static void selecting(void)
 		}
 	}
 	fill_sets(true, false, false);
-	show_select("pselect, mask unmapped", pselect(sock + 1, as_set(0), NULL, NULL, &zero, (sigset_t *)unmapped));
+	show_select("pselect, mask unmapped",
+		    pselect(sock + 1, as_set(0), NULL, NULL, &zero, (sigset_t *)unmapped));
 	restore();
 }
 
 static void controlling(void)
 {
-	static const uint32_t events[] = { 0, EPOLLIN, EPOLLOUT, EPOLLEXCLUSIVE, EPOLLEXCLUSIVE | EPOLLIN,
-					   EPOLLEXCLUSIVE | EPOLLIN | EPOLLONESHOT, EPOLLEXCLUSIVE | EPOLLPRI,
-					   EPOLLEXCLUSIVE | EPOLLIN | EPOLLET | EPOLLWAKEUP, 0xffffffff, 0x00ffffff,
-					   EPOLLRDNORM, EPOLLMSG, EPOLLET | EPOLLONESHOT };
+	static const uint32_t events[] = { 0,
+					   EPOLLIN,
+					   EPOLLOUT,
+					   EPOLLEXCLUSIVE,
+					   EPOLLEXCLUSIVE | EPOLLIN,
+					   EPOLLEXCLUSIVE | EPOLLIN | EPOLLONESHOT,
+					   EPOLLEXCLUSIVE | EPOLLPRI,
+					   EPOLLEXCLUSIVE | EPOLLIN | EPOLLET | EPOLLWAKEUP,
+					   0xffffffff,
+					   0x00ffffff,
+					   EPOLLRDNORM,
+					   EPOLLMSG,
+					   EPOLLET | EPOLLONESHOT };
 	static const int ops[] = { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL, 0, 4, -1 };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 7 };
 	int e = epoll_create1(0), inner = epoll_create1(0), chain[8];
@@ -281,14 +310,17 @@ static void controlling(void)
 	end("epoll_create -1", epoll_create(-1));
 	end("epoll_create1, bad flag", epoll_create1(1));
 	for (size_t i = 0; i < NLEN(ops); i++) {
-		int others[] = { sock, target_fd[PLAIN_FILE], CLOSED_FD, -1, e, inner, pipes[0], target_fd[TCP] };
+		int others[] = { sock,	   target_fd[PLAIN_FILE], CLOSED_FD, -1, e, inner,
+				 pipes[0], target_fd[TCP] };
 
 		for (size_t k = 0; k < NLEN(others); k++) {
 			say("epoll_ctl op %d on number %zu = %s\n", ops[i], k,
 			    outcome(epoll_ctl(e, ops[i], others[k], &ev)));
-			say("  in a file: %s", outcome(epoll_ctl(target_fd[PLAIN_FILE], ops[i], others[k], &ev)));
+			say("  in a file: %s",
+			    outcome(epoll_ctl(target_fd[PLAIN_FILE], ops[i], others[k], &ev)));
 			say(", in the socket: %s", outcome(epoll_ctl(sock, ops[i], others[k], &ev)));
-			say(", in a closed one: %s\n", outcome(epoll_ctl(CLOSED_FD, ops[i], others[k], &ev)));
+			say(", in a closed one: %s\n",
+			    outcome(epoll_ctl(CLOSED_FD, ops[i], others[k], &ev)));
 		}
 	}
 	for (size_t i = 0; i < NLEN(events); i++) {
@@ -317,7 +349,8 @@ static void controlling(void)
 	for (int i = 0; i < 8; i++)
 		chain[i] = epoll_create1(0);
 	for (int i = 1; i < 8; i++)
-		say("chain %d: %s\n", i, outcome(epoll_ctl(chain[i], EPOLL_CTL_ADD, chain[i - 1], &ev)));
+		say("chain %d: %s\n", i,
+		    outcome(epoll_ctl(chain[i], EPOLL_CTL_ADD, chain[i - 1], &ev)));
 	end("the socket at its end", epoll_ctl(chain[0], EPOLL_CTL_ADD, sock, &ev));
 	begin();
 	for (int i = 0; i < 8; i++)
@@ -331,7 +364,8 @@ static void controlling(void)
 		put(place[i].p, &ev, sizeof(ev));
 		say("event %s: add %s", place[i].name,
 		    outcome(epoll_ctl(e, EPOLL_CTL_ADD, sock, (struct epoll_event *)place[i].p)));
-		say(", delete %s\n", outcome(epoll_ctl(e, EPOLL_CTL_DEL, sock, (struct epoll_event *)place[i].p)));
+		say(", delete %s\n",
+		    outcome(epoll_ctl(e, EPOLL_CTL_DEL, sock, (struct epoll_event *)place[i].p)));
 	}
 	close(e);
 	close(inner);
@@ -351,7 +385,8 @@ static void collecting(void)
 		say(", pwait2 %s\n", outcome(epoll_pwait2(set, ev, maxes[i], &times[0], NULL)));
 	}
 	for (enum target t = BOUND; t < TARGETS; t++) {
-		say("epoll_wait on %s = %s", target_names[t], outcome(epoll_wait(target_fd[t], ev, 1, 0)));
+		say("epoll_wait on %s = %s", target_names[t],
+		    outcome(epoll_wait(target_fd[t], ev, 1, 0)));
 		say(", max 0 %s", outcome(epoll_wait(target_fd[t], ev, 0, 0)));
 		say(", NULL %s\n", outcome(epoll_wait(target_fd[t], NULL, 1, 0)));
 	}
@@ -360,16 +395,19 @@ static void collecting(void)
 		say("epoll_wait events %s = %s", place[i].name,
 		    outcome(epoll_wait(set, (struct epoll_event *)place[i].p, 2, 0)));
 		say(", max 1 %s", outcome(epoll_wait(set, (struct epoll_event *)place[i].p, 1, 0)));
-		say(", max 1000 %s\n", outcome(epoll_wait(set, (struct epoll_event *)place[i].p, 1000, 0)));
+		say(", max 1000 %s\n",
+		    outcome(epoll_wait(set, (struct epoll_event *)place[i].p, 1000, 0)));
 	}
 	for (size_t i = 0; i < NLEN(times); i++)
 		say("epoll_pwait2 time %ld.%ld = %s\n", (long)times[i].tv_sec, times[i].tv_nsec,
 		    outcome(epoll_pwait2(set, ev, 1, &times[i], NULL)));
-	end("epoll_pwait2, time unmapped", epoll_pwait2(set, ev, 1, (struct timespec *)unmapped, NULL));
+	end("epoll_pwait2, time unmapped",
+	    epoll_pwait2(set, ev, 1, (struct timespec *)unmapped, NULL));
 	end("epoll_pwait, mask unmapped", epoll_pwait(set, ev, 1, 0, (sigset_t *)unmapped));
 	end("SYS_epoll_pwait, mask size 4", syscall(SYS_epoll_pwait, set, ev, 1L, 0L, good, 4L));
 	end("SYS_epoll_pwait, mask size 128", syscall(SYS_epoll_pwait, set, ev, 1L, 0L, good, 128L));
-	end("SYS_epoll_pwait2, mask size 4", syscall(SYS_epoll_pwait2, set, ev, 1L, &times[0], good, 4L));
+	end("SYS_epoll_pwait2, mask size 4",
+	    syscall(SYS_epoll_pwait2, set, ev, 1L, &times[0], good, 4L));
 	end("epoll_wait, timeout 1", epoll_wait(set, ev, 1, 1));
 	restore();
 }

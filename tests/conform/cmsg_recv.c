@@ -50,11 +50,11 @@ static bool cut_off(const struct cmsghdr *cm, size_t len)
 		int level, type;
 		size_t len;
 	} whole[] = {
-		{ IPPROTO_IP, IP_PKTINFO, 12 },	   { IPPROTO_IP, IP_TTL, 4 },
-		{ IPPROTO_IP, IP_TOS, 1 },	   { IPPROTO_IP, IP_ORIGDSTADDR, 16 },
+		{ IPPROTO_IP, IP_PKTINFO, 12 },	    { IPPROTO_IP, IP_TTL, 4 },
+		{ IPPROTO_IP, IP_TOS, 1 },	    { IPPROTO_IP, IP_ORIGDSTADDR, 16 },
 		{ IPPROTO_IPV6, IPV6_PKTINFO, 20 }, { IPPROTO_IPV6, IPV6_HOPLIMIT, 4 },
-		{ IPPROTO_IPV6, IPV6_TCLASS, 4 },  { IPPROTO_IPV6, IPV6_ORIGDSTADDR, 28 },
-		{ SOL_SOCKET, SO_TIMESTAMP, 16 },  { SOL_SOCKET, SO_TIMESTAMPNS, 16 },
+		{ IPPROTO_IPV6, IPV6_TCLASS, 4 },   { IPPROTO_IPV6, IPV6_ORIGDSTADDR, 28 },
+		{ SOL_SOCKET, SO_TIMESTAMP, 16 },   { SOL_SOCKET, SO_TIMESTAMPNS, 16 },
 		{ SOL_SOCKET, SO_RXQ_OVFL, 4 },
 	};
 
@@ -135,7 +135,9 @@ static void show_one(const char *what, int fd, size_t room, int flags)
 {
 	char control[512];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room ? control : NULL,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = room ? control : NULL,
 			    .msg_controllen = room };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
@@ -150,7 +152,9 @@ static void brief(const char *what, int fd)
 {
 	char control[512];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 
 	got(what, recvmsg(fd, &m, MSG_DONTWAIT), buf, sizeof(buf));
@@ -225,8 +229,9 @@ static void together(void)
 
 static void little_room(void)
 {
-	static const size_t rooms[] = { 0, 1, 8, 15, 16, 17, 20, 23, 24, 27, 28, 30, 32, 40, 48, 56,
-					60, 64, 72, 80, 96, 100, 120, 128, 136, 150, 160, 200 };
+	static const size_t rooms[] = { 0,  1,	 8,   15,  16,	17,  20,  23, 24, 27,
+					28, 30,	 32,  40,  48,	56,  60,  64, 72, 80,
+					96, 100, 120, 128, 136, 150, 160, 200 };
 	int fd = everything("any", PORT);
 
 	say("-- too little room\n");
@@ -273,7 +278,8 @@ static void vector(void)
 	memset(mm, 0, sizeof(mm));
 	for (int i = 0; i < 3; i++) {
 		iov[i] = (struct iovec){ data[i], 64 };
-		mm[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1,
+		mm[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i],
+						 .msg_iovlen = 1,
 						 .msg_control = control[i],
 						 .msg_controllen = i == 1 ? 40 : 256 };
 	}

@@ -26,8 +26,9 @@ static long sends(const char *what, int fd, size_t n, int level, int type, const
 	} control;
 	addr_t to;
 	struct iovec iov = { buf, n };
-	struct msghdr m = { .msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control };
+	struct msghdr m = {
+		.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control
+	};
 	long r;
 
 	memset(&control, 0, sizeof(control));
@@ -124,8 +125,9 @@ static void several(int fd)
 	} control;
 	addr_t to, src;
 	struct iovec iov = { buf, 40 };
-	struct msghdr m = { .msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control };
+	struct msghdr m = {
+		.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control
+	};
 	int ttl = 17, tos = 96;
 
 	say("-- several\n");
@@ -160,8 +162,9 @@ static void odd(int fd)
 		char room[256];
 		struct cmsghdr cm;
 	} control;
-	struct msghdr m = { .msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = &control };
+	struct msghdr m = {
+		.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control
+	};
 	int v = 1;
 
 	say("-- odd control messages\n");

@@ -46,7 +46,8 @@ static void copies(int fd)
 	fill(buf, 30, 2);
 	res("send by the first", send(fd, buf, 30, 0));
 	say("peer: %s\n", peer("recv 0 500"));
-	res("dissolve", connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)));
+	res("dissolve",
+	    connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)));
 	close(c);
 }
 

@@ -21,8 +21,8 @@ static int by_data(const void *a, const void *b)
 {
 	const struct epoll_event *x = a, *y = b;
 
-	return x->data.u64 != y->data.u64 ? (x->data.u64 > y->data.u64) - (x->data.u64 < y->data.u64) :
-					    (x->events > y->events) - (x->events < y->events);
+	return x->data.u64 != y->data.u64 ? (x->data.u64 > y->data.u64) - (x->data.u64 < y->data.u64)
+					  : (x->events > y->events) - (x->events < y->events);
 }
 
 /* The events of one call in one line, sorted unless their order is the point. */
@@ -193,8 +193,10 @@ static void turns(int sockets, int others, int room)
 		high = seen[i] > high ? seen[i] : high;
 	}
 	say("-- turns of %d sockets and %d others, room for %d: %s, %s\n", sockets, others, room,
-	    low >= 1 ? "all reported" : "SOME STARVED", others && sockets ? "mixed" :
-	    high - low <= 1 ? "evenly" : "UNEVENLY");
+	    low >= 1 ? "all reported" : "SOME STARVED",
+	    others && sockets ? "mixed"
+	    : high - low <= 1 ? "evenly"
+			      : "UNEVENLY");
 	for (int i = 0; i < sockets; i++)
 		close(fds[i]);
 	for (int i = 0; i < others; i++)

@@ -65,7 +65,8 @@ static void look(const char *what)
 	else if (r == 0)
 		say(" -");
 	for (int i = 0; i < r; i++)
-		say(" %s%s", poll_names((int)ev[i].events), ev[i].data.u64 == 77 ? "" : " WRONG DATA");
+		say(" %s%s", poll_names((int)ev[i].events),
+		    ev[i].data.u64 == 77 ? "" : " WRONG DATA");
 	say(";");
 }
 

@@ -18,7 +18,8 @@ static void told(const char *name, long r)
 {
 	int e = errno;
 
-	say("%s: %s, errno %s\n", name, r < 0 ? "fails" : "succeeds", e == EXFULL ? "as it was" : strerrorname_np(e));
+	say("%s: %s, errno %s\n", name, r < 0 ? "fails" : "succeeds",
+	    e == EXFULL ? "as it was" : strerrorname_np(e));
 	errno = EXFULL;
 }
 
@@ -75,20 +76,37 @@ static long call(int which)
 	case 16:
 		return syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL);
 	case 17:
-		return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &good);
+		return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+			       &good);
 	case 18:
 		return syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &good, 0, 0);
 	default:
-		return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &(uint32_t){ SECCOMP_RET_LOG });
+		return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0,
+			       &(uint32_t){ SECCOMP_RET_LOG });
 	}
 }
 
 static const char *const names[] = {
-	"setuid", "seteuid", "setreuid", "setresuid", "setuid(-1)", "capset", "prctl(PR_SET_NAME)",
-	"prctl(PR_SET_NO_NEW_PRIVS)", "prctl, a filter", "prctl, a bad filter", "prctl, no filter",
-	"prctl, no such mode", "seccomp, a filter", "seccomp, a bad filter", "seccomp, an empty filter",
-	"seccomp, a bad pointer", "seccomp, strict with a flag", "seccomp, all threads",
-	"prctl by number, a filter", "seccomp, a question",
+	"setuid",
+	"seteuid",
+	"setreuid",
+	"setresuid",
+	"setuid(-1)",
+	"capset",
+	"prctl(PR_SET_NAME)",
+	"prctl(PR_SET_NO_NEW_PRIVS)",
+	"prctl, a filter",
+	"prctl, a bad filter",
+	"prctl, no filter",
+	"prctl, no such mode",
+	"seccomp, a filter",
+	"seccomp, a bad filter",
+	"seccomp, an empty filter",
+	"seccomp, a bad pointer",
+	"seccomp, strict with a flag",
+	"seccomp, all threads",
+	"prctl by number, a filter",
+	"seccomp, a question",
 };
 
 /* Each in a child that shares the socket with its parent, which serves: the call opens queues. */

@@ -16,7 +16,9 @@ static ssize_t fetch(int fd, size_t room, int *size, int *flags)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { buf, room };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
 

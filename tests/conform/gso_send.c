@@ -68,12 +68,13 @@ static void put_size(struct message *m, unsigned size)
 static const struct shape {
 	unsigned size, n;
 } shapes[] = {
-	{ 0, 0 },	{ 0, 100 },	{ 100, 0 },	{ 100, 1 },	 { 100, 99 },	  { 100, 100 },
-	{ 100, 101 },	{ 100, 199 },	{ 100, 200 },	{ 100, 201 },	 { 100, 1000 },	  { 1, 1 },
-	{ 1, 2 },	{ 1, 64 },	{ 1, 65 },	{ 1, 128 },	 { 1, 129 },	  { 7, 448 },
-	{ 7, 449 },	{ 500, 32000 }, { 500, 32001 }, { 500, 64000 },	 { 500, 64001 },  { 1000, 64000 },
-	{ 1000, 65507 }, { 1000, 65508 }, { 1000, 65527 }, { 1000, 65528 }, { 1000, 65536 },
-	{ 1200, 12000 }, { 1400, 5000 }, { 1452, 14520 }, { 1453, 1400 }, { 1472, 2944 }, { 1472, 100 },
+	{ 0, 0 },	 { 0, 100 },	  { 100, 0 },	   { 100, 1 },	    { 100, 99 },
+	{ 100, 100 },	 { 100, 101 },	  { 100, 199 },	   { 100, 200 },    { 100, 201 },
+	{ 100, 1000 },	 { 1, 1 },	  { 1, 2 },	   { 1, 64 },	    { 1, 65 },
+	{ 1, 128 },	 { 1, 129 },	  { 7, 448 },	   { 7, 449 },	    { 500, 32000 },
+	{ 500, 32001 },	 { 500, 64000 },  { 500, 64001 },  { 1000, 64000 }, { 1000, 65507 },
+	{ 1000, 65508 }, { 1000, 65527 }, { 1000, 65528 }, { 1000, 65536 }, { 1200, 12000 },
+	{ 1400, 5000 },	 { 1452, 14520 }, { 1453, 1400 },  { 1472, 2944 },  { 1472, 100 },
 };
 
 /* Larger than the MTU of the veth pair, and smaller than lo's. */
@@ -89,8 +90,8 @@ static void by_option(const struct shape *s, int fd, bool named)
 	set_int(fd, IPPROTO_UDP, UDP_SEGMENT, (int)s->size);
 	fill_segments(s->n, s->size, 1);
 	say("option %u, %u bytes%s: ", s->size, s->n, named ? "" : ", connected");
-	r = named ? res("sendto", send_to(fd, buf, s->n, 0, "P1", PPORT)) :
-		    res("send", send(fd, buf, s->n, 0));
+	r = named ? res("sendto", send_to(fd, buf, s->n, 0, "P1", PPORT))
+		  : res("send", send(fd, buf, s->n, 0));
 	result(r);
 }
 
@@ -130,8 +131,8 @@ static void larger(int discover)
 	int fd = bound("L1", PORT);
 
 	say("-- larger than the MTU, discovery %d\n", discover);
-	set_int(fd, wire4() ? IPPROTO_IP : IPPROTO_IPV6, wire4() ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-		discover);
+	set_int(fd, wire4() ? IPPROTO_IP : IPPROTO_IPV6,
+		wire4() ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, discover);
 	for (size_t i = 0; i < NLEN(large); i++) {
 		by_option(&large[i], fd, true);
 		set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 0);

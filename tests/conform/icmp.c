@@ -138,8 +138,11 @@ static void read_errqueue(int fd, int flags)
 	char control[512];
 	struct iovec iov = { buf, sizeof(buf) };
 	addr_t name;
-	struct msghdr m = { .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_name = &name,
+			    .msg_namelen = sizeof(name),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 
 	if (got("ERRQUEUE", recvmsg(fd, &m, MSG_ERRQUEUE | flags), buf, sizeof(buf)) < 0)
@@ -155,9 +158,9 @@ static void read_errqueue(int fd, int flags)
 		}
 		say("  level %d errno %s origin %d type %d code %d from %s\n", cm->cmsg_level,
 		    strerrorname_np((int)ee->ee_errno), ee->ee_origin, ee->ee_type, ee->ee_code,
-		    ip_name(from->sa.sa_family, from->sa.sa_family == AF_INET ?
-							(void *)&from->in.sin_addr :
-							(void *)&from->in6.sin6_addr));
+		    ip_name(from->sa.sa_family, from->sa.sa_family == AF_INET
+							? (void *)&from->in.sin_addr
+							: (void *)&from->in6.sin6_addr));
 	}
 }
 

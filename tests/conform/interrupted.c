@@ -14,10 +14,11 @@ static const struct {
 	const char *name;
 	long (*call)(void);
 } calls[] = {
-	{ "recv", do_recv },	   { "read", do_read },	       { "recvmsg", do_recvmsg },
-	{ "recvmmsg", do_recvmmsg }, { "poll", do_poll },       { "ppoll", do_ppoll },
-	{ "big poll", do_big_poll }, { "select", do_select },   { "epoll_wait", do_epoll },
-	{ "epoll_pwait", do_epoll_pwait },
+	{ "recv", do_recv },	     { "read", do_read },
+	{ "recvmsg", do_recvmsg },   { "recvmmsg", do_recvmmsg },
+	{ "poll", do_poll },	     { "ppoll", do_ppoll },
+	{ "big poll", do_big_poll }, { "select", do_select },
+	{ "epoll_wait", do_epoll },  { "epoll_pwait", do_epoll_pwait },
 };
 
 static void jump(int sig)

@@ -15,8 +15,7 @@ static void receive(int fd)
 	for (size_t i = 0; i < NLEN(sizes); i++) {
 		len = sizeof(from);
 		peer("send 0 L1 %d %d %zu 1", PORT, sizes[i], i);
-		got("recvfrom", recvfrom(fd, buf, sizeof(buf), 0, &from.sa, &len), buf,
-		    sizeof(buf));
+		got("recvfrom", recvfrom(fd, buf, sizeof(buf), 0, &from.sa, &len), buf, sizeof(buf));
 		say("  from %s\n", addr_name(&from, len));
 	}
 	peer("send 0 L1 %d 30000 77 1", PORT);
@@ -78,7 +77,10 @@ static void overflow(int fd)
 		n++;
 		bad += r != 1000 || !intact(buf, 1000, *(unsigned char *)buf);
 	}
-	say("%s, %d bad\n", n >= 4 && n < 200 ? "some were kept" : n == 200 ? "all were kept" : "TOO FEW",
+	say("%s, %d bad\n",
+	    n >= 4 && n < 200 ? "some were kept"
+	    : n == 200	      ? "all were kept"
+			      : "TOO FEW",
 	    bad);
 	peer("send 0 L1 %d 100 9 1", PORT);
 	got("the next one", recv(fd, buf, sizeof(buf), 0), buf, sizeof(buf));

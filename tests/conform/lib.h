@@ -176,8 +176,8 @@ FN const char *ip_name(int fam, const void *ip)
 	inet_ntop(fam, ip, num, sizeof(num));
 	for (size_t i = 0; i < NLEN(cf_names); i++) {
 		const struct cf_name *n = &cf_names[i];
-		const char *want = fam == AF_INET ? (is_lo() ? n->lo4 : n->v4) :
-						    (is_lo() ? n->lo6 : n->v6);
+		const char *want = fam == AF_INET ? (is_lo() ? n->lo4 : n->v4)
+						  : (is_lo() ? n->lo6 : n->v6);
 
 		if (!strcmp(want, num)) {
 			snprintf(t, 80, "%s%s", prefix, n->name);
@@ -252,8 +252,9 @@ FN long got(const char *what, long r, const void *buf, size_t have)
 	if (r <= 0 || have == 0)
 		return res(what, r);
 	say("%s = %ld, payload %d %s\n", what, r, *(const unsigned char *)buf,
-	    intact(buf, have < (size_t)r ? have : (size_t)r, *(const unsigned char *)buf) ? "intact" :
-											     "CORRUPT");
+	    intact(buf, have < (size_t)r ? have : (size_t)r, *(const unsigned char *)buf)
+		    ? "intact"
+		    : "CORRUPT");
 	return r;
 }
 
@@ -475,10 +476,10 @@ FN const char *poll_names(int ev)
 	static const struct {
 		int bit;
 		const char *name;
-	} bits[] = { { POLLIN, "IN" },		{ POLLPRI, "PRI" },	  { POLLOUT, "OUT" },
-		     { POLLERR, "ERR" },	{ POLLHUP, "HUP" },	  { POLLNVAL, "NVAL" },
-		     { POLLRDNORM, "RDNORM" },	{ POLLRDBAND, "RDBAND" }, { POLLWRNORM, "WRNORM" },
-		     { POLLWRBAND, "WRBAND" },	{ POLLMSG, "MSG" },	  { POLLRDHUP, "RDHUP" } };
+	} bits[] = { { POLLIN, "IN" },	       { POLLPRI, "PRI" },	 { POLLOUT, "OUT" },
+		     { POLLERR, "ERR" },       { POLLHUP, "HUP" },	 { POLLNVAL, "NVAL" },
+		     { POLLRDNORM, "RDNORM" }, { POLLRDBAND, "RDBAND" }, { POLLWRNORM, "WRNORM" },
+		     { POLLWRBAND, "WRBAND" }, { POLLMSG, "MSG" },	 { POLLRDHUP, "RDHUP" } };
 	char *t = text[turn = (turn + 1) % 4];
 
 	*t = 0;

@@ -53,7 +53,8 @@ static int filter_option(int fd, const char *group, int mode, const char *source
 	union {
 		struct group_filter gf;
 		char room[GROUP_FILTER_SIZE(2)];
-	} f = { .gf = { .gf_interface = (uint32_t)ifindex(), .gf_fmode = (uint32_t)mode,
+	} f = { .gf = { .gf_interface = (uint32_t)ifindex(),
+			.gf_fmode = (uint32_t)mode,
 			.gf_numsrc = source != NULL } };
 
 	storage(&f.gf.gf_group, group);
@@ -378,7 +379,9 @@ static void messages(void)
 	int fd = reuser("any"), on = 1;
 	char control[256];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 
 	say("-- control messages\n");
@@ -396,7 +399,8 @@ static void messages(void)
 		const struct in_pktinfo *p4 = (const void *)CMSG_DATA(c);
 		const struct in6_pktinfo *p6 = (const void *)CMSG_DATA(c);
 
-		say("  level %d type %d len %zu\n", c->cmsg_level, c->cmsg_type, (size_t)c->cmsg_len);
+		say("  level %d type %d len %zu\n", c->cmsg_level, c->cmsg_type,
+		    (size_t)c->cmsg_len);
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
 			say("  if %s addr %s spec %s\n", p4->ipi_ifindex == ifindex() ? "ve0" : "?",
 			    ip_name(AF_INET, &p4->ipi_addr), ip_name(AF_INET, &p4->ipi_spec_dst));

@@ -61,20 +61,24 @@ static void name_interface(int fd, enum how how)
 	if (how == BY_ADDRESS)
 		must("IF", setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &a.in.sin_addr, 4));
 	else
-		must("IF", setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, how == BY_MREQ ? 8 : sizeof(m)));
+		must("IF", setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m,
+				      how == BY_MREQ ? 8 : sizeof(m)));
 }
 
 /* One message, with what @how and @ttl (if it is not negative) say in control messages. */
-static long send_one(int fd, size_t n, const addr_t *to, socklen_t len, int index, const char *source,
-		     int ttl, unsigned segment)
+static long send_one(int fd, size_t n, const addr_t *to, socklen_t len, int index,
+		     const char *source, int ttl, unsigned segment)
 {
 	union {
 		char room[256];
 		struct cmsghdr cm;
 	} control = { { 0 } };
 	struct iovec iov = { buf, n };
-	struct msghdr m = { .msg_name = (void *)to, .msg_namelen = len, .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_control = &control };
+	struct msghdr m = { .msg_name = (void *)to,
+			    .msg_namelen = len,
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control };
 	struct in6_pktinfo six = { .ipi6_ifindex = (unsigned)index };
 	struct in_pktinfo four = { .ipi_ifindex = index };
 	struct cmsghdr *cm = &control.cm;
@@ -159,15 +163,16 @@ static const struct group_case {
 
 static void one_case(const struct group_case *c, int number, bool connected)
 {
-	static const char *const hows[] = { "nothing", "index", "address", "mreq", "both", "device", "message" };
+	static const char *const hows[] = { "nothing", "index",	 "address", "mreq",
+					    "both",    "device", "message" };
 	int fd = udp(0);
 	addr_t to;
 	socklen_t len = addr_of(&to, "G1", GPORT);
 	long r;
 
-	say("%d: from %s, interface by %s, loop %d, ttl %d/%d, source %s, %zu bytes/%u%s\n", number, c->from,
-	    hows[c->how], c->loop, c->ttl, c->message_ttl, c->source ? c->source : "-", c->n, c->segment,
-	    connected ? ", connected" : "");
+	say("%d: from %s, interface by %s, loop %d, ttl %d/%d, source %s, %zu bytes/%u%s\n", number,
+	    c->from, hows[c->how], c->loop, c->ttl, c->message_ttl, c->source ? c->source : "-",
+	    c->n, c->segment, connected ? ", connected" : "");
 	name_interface(fd, c->how);
 	must("bind", bind_to(fd, c->from, PORT));
 	settle(fd);
@@ -209,7 +214,8 @@ static void near(void)
 	res("  send", send_one(fd, 30, &to, len, 0, "L2", -1, 0));
 	say("  peer: %s\n", peer("recvx 1 300"));
 	if (!wire4()) {
-		res("  another interface in the message", send_one(fd, 30, &to, len, 1, NULL, -1, 0));
+		res("  another interface in the message",
+		    send_one(fd, 30, &to, len, 1, NULL, -1, 0));
 		say("  peer: %s\n", peer("drain 1 10"));
 	}
 	close(fd);
@@ -238,7 +244,8 @@ static void changes(void)
 	else
 		set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0);
 	heard(send_one(fd, 30, &to, len, 0, NULL, -1, 0));
-	res("  bad interface", setsockopt(fd, level(), wire4() ? IP_MULTICAST_IF : IPV6_MULTICAST_IF, "\1\2\3\4", 4));
+	res("  bad interface",
+	    setsockopt(fd, level(), wire4() ? IP_MULTICAST_IF : IPV6_MULTICAST_IF, "\1\2\3\4", 4));
 	heard(send_one(fd, 30, &to, len, 0, NULL, -1, 0));
 	close(fd);
 }

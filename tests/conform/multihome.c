@@ -11,8 +11,11 @@ static void answer_from_there(int fd)
 	char control[128];
 	struct iovec iov = { buf, sizeof(buf) };
 	addr_t from;
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &m, 0);
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);

@@ -58,7 +58,8 @@ static void finish_wire(void)
 		if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
 			perror("peer: CF_HCA");
 	}
-	if (send(fd, &request, sizeof(request), MSG_NOSIGNAL) < 0 || recv(fd, &reply, sizeof(reply), 0) < 0)
+	if (send(fd, &request, sizeof(request), MSG_NOSIGNAL) < 0 ||
+	    recv(fd, &reply, sizeof(reply), 0) < 0)
 		perror("peer: the NIC does not answer");
 }
 
@@ -150,8 +151,8 @@ static void do_segments(int c, const char *args)
 	char name[32];
 	addr_t a;
 
-	if (sscanf(args, "%d %31s %d %zu %zu %d", &id, name, &port, &len, &size, &seed) != 6 || !size ||
-	    len > sizeof(buf)) {
+	if (sscanf(args, "%d %31s %d %zu %zu %d", &id, name, &port, &len, &size, &seed) != 6 ||
+	    !size || len > sizeof(buf)) {
 		answer(c, "error usage");
 		return;
 	}
@@ -207,8 +208,11 @@ static void do_recv(int c, const char *args, bool extended)
 	char control[256], more[160] = "";
 	addr_t from;
 	struct iovec iov;
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 	int id, ms;
 	ssize_t n;
@@ -272,7 +276,9 @@ static void do_runs(int c, const char *args)
 		return;
 	}
 	for (;; count++, last = n) {
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr m = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
 				    .msg_controllen = sizeof(control) };
 
 		n = fetch(id, ms, buf, sizeof(buf), &m);
@@ -304,8 +310,10 @@ static void do_echo(int c, const char *args)
 		return;
 	}
 	for (; done < count; done++) {
-		struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from),
-				    .msg_iov = &iov, .msg_iovlen = 1 };
+		struct msghdr m = { .msg_name = &from,
+				    .msg_namelen = sizeof(from),
+				    .msg_iov = &iov,
+				    .msg_iovlen = 1 };
 
 		n = fetch(id, ms, buf, sizeof(buf), &m);
 		if (n < 0)
@@ -328,13 +336,13 @@ static int join(int fd, int ifindex)
 	wire_addr(&a, "G1", 0);
 	m4.imr_multiaddr = a.in.sin_addr;
 	m6.ipv6mr_multiaddr = a.in6.sin6_addr;
-	if (wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4)) :
-		      setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)))
+	if (wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4))
+		    : setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)))
 		return -1;
 	inet_pton(AF_INET, "224.0.0.77", &m4.imr_multiaddr);
 	inet_pton(AF_INET6, "ff02::77", &m6.ipv6mr_multiaddr);
-	return wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4)) :
-			 setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6));
+	return wire4() ? setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m4, sizeof(m4))
+		       : setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6));
 }
 
 static void do_opt(int c, const char *args)
@@ -362,8 +370,8 @@ static void do_opt(int c, const char *args)
 		r = setsockopt(slots[id], IPPROTO_UDP, UDP_SEGMENT, &value, 4);
 	} else if (!strcmp(name, "mcast")) {
 		wire_addr(&a, "P1", 0);
-		r = wire4() ? setsockopt(slots[id], level, IP_MULTICAST_IF, &a.in.sin_addr, 4) :
-			      setsockopt(slots[id], level, IPV6_MULTICAST_IF, &value, 4);
+		r = wire4() ? setsockopt(slots[id], level, IP_MULTICAST_IF, &a.in.sin_addr, 4)
+			    : setsockopt(slots[id], level, IPV6_MULTICAST_IF, &value, 4);
 	}
 	if (r < 0)
 		answer_errno(c, "opt");
@@ -453,7 +461,8 @@ static void obey(int c, char *line)
 /* Waits for a command or for a new connection, which replaces *@c. */
 static void serve(int listener, int *c)
 {
-	struct pollfd p[2] = { { .fd = listener, .events = POLLIN }, { .fd = *c, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = listener, .events = POLLIN },
+			       { .fd = *c, .events = POLLIN } };
 	char line[512];
 	ssize_t n;
 

@@ -81,9 +81,12 @@ static void mixture(int fd)
 
 	say("-- mixture\n");
 	must("pipe", pipe(pipefd));
-	struct pollfd p[] = { { .fd = pipefd[0], .events = POLLIN }, { .fd = fd, .events = POLLIN },
-			      { .fd = ev, .events = POLLIN },	     { .fd = other, .events = POLLIN },
-			      { .fd = tfd, .events = POLLIN },	     { .fd = -1, .events = POLLIN },
+	struct pollfd p[] = { { .fd = pipefd[0], .events = POLLIN },
+			      { .fd = fd, .events = POLLIN },
+			      { .fd = ev, .events = POLLIN },
+			      { .fd = other, .events = POLLIN },
+			      { .fd = tfd, .events = POLLIN },
+			      { .fd = -1, .events = POLLIN },
 			      { .fd = 999, .events = 0 } };
 	show("nothing but a bad one", poll(p, 7, 0), p, 7);
 	p[6].fd = -999;
@@ -126,7 +129,8 @@ static void mixture(int fd)
 
 static void twice(int fd)
 {
-	struct pollfd p[3] = { { .fd = fd, .events = POLLIN }, { .fd = fd, .events = POLLOUT },
+	struct pollfd p[3] = { { .fd = fd, .events = POLLIN },
+			       { .fd = fd, .events = POLLOUT },
 			       { .fd = fd, .events = POLLIN | POLLOUT } };
 	static struct pollfd big[300];
 

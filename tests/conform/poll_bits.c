@@ -19,8 +19,8 @@ static const int wishes[] = { 0,
 			      POLLRDHUP,
 			      POLLRDNORM | POLLRDBAND,
 			      POLLWRNORM | POLLWRBAND,
-			      POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLRDNORM | POLLRDBAND | POLLWRNORM |
-				      POLLWRBAND | POLLMSG };
+			      POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLRDNORM | POLLRDBAND |
+				      POLLWRNORM | POLLWRBAND | POLLMSG };
 
 /* Looks without changing anything: poll() for each wish, select() for each set, and a set of epoll's. */
 static void look(const char *what, int fd)
@@ -104,7 +104,10 @@ static void read_error(int fd)
 {
 	char control[512];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
 
 	res("error queue", recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT));
 }

@@ -107,8 +107,7 @@ static void sources(int fd)
 	for (int i = 0; i < 6; i++) {
 		len = sizeof(from);
 		peer("send %d L1 %d 20 %d 1", i % 3, PORT, i);
-		got("recvfrom", recvfrom(fd, buf, sizeof(buf), 0, &from.sa, &len), buf,
-		    sizeof(buf));
+		got("recvfrom", recvfrom(fd, buf, sizeof(buf), 0, &from.sa, &len), buf, sizeof(buf));
 		say("from %s\n", addr_name(&from, len));
 	}
 }

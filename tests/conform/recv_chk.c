@@ -34,9 +34,8 @@ int main(void)
 	got("recv_chk", __recv_chk(p.fd, buf, sizeof(buf), sizeof(buf), 0), buf, sizeof(buf));
 	res("ppoll_chk", __ppoll_chk(&p, 1, &second, NULL, sizeof(p)));
 	say("%s\n", poll_names(p.revents));
-	got("recvfrom_chk",
-	    __recvfrom_chk(p.fd, buf, sizeof(buf), sizeof(buf), 0, &from.sa, &len), buf,
-	    sizeof(buf));
+	got("recvfrom_chk", __recvfrom_chk(p.fd, buf, sizeof(buf), sizeof(buf), 0, &from.sa, &len),
+	    buf, sizeof(buf));
 	say("from %s\n", addr_name(&from, len));
 	got("read_chk", __read_chk(p.fd, buf, sizeof(buf), sizeof(buf)), buf, sizeof(buf));
 	FD_ZERO(&rd);

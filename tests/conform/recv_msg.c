@@ -93,9 +93,9 @@ static void holes(int fd)
 
 static void flags(int fd)
 {
-	static const int odd[] = { MSG_OOB, MSG_ERRQUEUE, MSG_CONFIRM, MSG_MORE, MSG_NOSIGNAL,
-				   MSG_CMSG_CLOEXEC, MSG_WAITALL, MSG_EOR, MSG_DONTROUTE,
-				   1 << 28, MSG_WAITFORONE };
+	static const int odd[] = { MSG_OOB,	  MSG_ERRQUEUE,	    MSG_CONFIRM,   MSG_MORE,
+				   MSG_NOSIGNAL,  MSG_CMSG_CLOEXEC, MSG_WAITALL,   MSG_EOR,
+				   MSG_DONTROUTE, 1 << 28,	    MSG_WAITFORONE };
 	struct iovec iov = { buf, 100 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 

@@ -9,8 +9,11 @@ static void show_msg(const char *what, int fd, size_t room, int flags)
 {
 	struct iovec iov = { buf, room };
 	addr_t from;
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_flags = 0x55 };
+	struct msghdr m = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_flags = 0x55 };
 
 	got(what, recvmsg(fd, &m, flags), buf, room);
 	say("  flags %x from %s\n", m.msg_flags, addr_name(&from, m.msg_namelen));

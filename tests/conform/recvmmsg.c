@@ -16,8 +16,10 @@ static void prepare(size_t room)
 	memset(bufs, 0, sizeof(bufs));
 	for (int i = 0; i < N; i++) {
 		iov[i] = (struct iovec){ bufs[i], room };
-		mm[i].msg_hdr = (struct msghdr){ .msg_name = &from[i], .msg_namelen = sizeof(from[i]),
-						 .msg_iov = &iov[i], .msg_iovlen = 1 };
+		mm[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+						 .msg_namelen = sizeof(from[i]),
+						 .msg_iov = &iov[i],
+						 .msg_iovlen = 1 };
 		mm[i].msg_len = 777;
 	}
 }
@@ -85,7 +87,8 @@ static void wait_for_one(int fd)
 
 static void timeouts(int fd)
 {
-	struct timespec bad = { 0, 1000000000 }, zero = { 0, 0 }, neg = { -1, 0 }, ts = { 0, 50000000 };
+	struct timespec bad = { 0, 1000000000 }, zero = { 0, 0 }, neg = { -1, 0 },
+			ts = { 0, 50000000 };
 	struct timeval tv = { 0, 100000 };
 	double t;
 

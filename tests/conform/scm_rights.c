@@ -12,7 +12,9 @@ static void pass(int unix_fd, int fd)
 		struct cmsghdr cm;
 	} control = { 0 };
 	struct iovec iov = { "x", 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 
 	control.cm.cmsg_level = SOL_SOCKET;
@@ -29,7 +31,9 @@ static int accept_fd(int unix_fd)
 		struct cmsghdr cm;
 	} control = { 0 };
 	struct iovec iov = { buf, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 	int fd = -1;
 

@@ -69,7 +69,8 @@ static void connected(int fd)
 	say("  peer 1: %s\n", peer("recvx 1 500"));
 	res("send", send(fd, buf, 61, 0));
 	arrived(1);
-	res("connect UNSPEC", connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)));
+	res("connect UNSPEC",
+	    connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)));
 	res("send", send(fd, buf, 10, 0));
 	res("sendto", send_to(fd, buf, 62, 0, "P1", PPORT));
 	arrived(1);
@@ -89,9 +90,9 @@ static void lengths(int fd)
 
 static void flags(int fd)
 {
-	static const int odd[] = { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_CONFIRM, MSG_DONTROUTE, MSG_EOR,
-				   MSG_OOB,	 MSG_TRUNC,    MSG_PEEK,    MSG_WAITALL,   1 << 28,
-				   MSG_ERRQUEUE, MSG_FIN };
+	static const int odd[] = { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_CONFIRM,  MSG_DONTROUTE,
+				   MSG_EOR,	 MSG_OOB,      MSG_TRUNC,    MSG_PEEK,
+				   MSG_WAITALL,	 1 << 28,      MSG_ERRQUEUE, MSG_FIN };
 
 	say("-- flags\n");
 	for (size_t i = 0; i < NLEN(odd); i++) {

@@ -88,8 +88,10 @@ static void partial(int fd)
 	say("-- sendmmsg in part\n");
 	addr_of(&bad, "P1", 0);
 	for (int i = 0; i < 4; i++)
-		mm[i] = (struct mmsghdr){ .msg_hdr = { .msg_name = &a, .msg_namelen = len,
-						       .msg_iov = &iov, .msg_iovlen = 1 },
+		mm[i] = (struct mmsghdr){ .msg_hdr = { .msg_name = &a,
+						       .msg_namelen = len,
+						       .msg_iov = &iov,
+						       .msg_iovlen = 1 },
 					  .msg_len = 777 };
 	mm[2].msg_hdr.msg_name = &bad;
 	res("third one bad", sendmmsg(fd, mm, 4, 0));
@@ -161,8 +163,7 @@ static void mtu_discover(void)
 	set_int(fd, level, opt, IP_PMTUDISC_DO);
 	res("DO, too big", send_to(fd, buf, 3000, 0, "P1", PPORT));
 	res("DO, fits", send_to(fd, buf, 1400, 0, "P1", PPORT));
-	res("IP_MTU unconnected",
-	    getsockopt(fd, level, wire4() ? IP_MTU : IPV6_MTU, &mtu, &len));
+	res("IP_MTU unconnected", getsockopt(fd, level, wire4() ? IP_MTU : IPV6_MTU, &mtu, &len));
 	must("connect", connect_to(fd, "P1", PPORT));
 	res("DO, connected", send(fd, buf, 3000, 0));
 	res("IP_MTU", getsockopt(fd, level, wire4() ? IP_MTU : IPV6_MTU, &mtu, &len));

@@ -31,10 +31,14 @@ static const struct {
 	long (*call)(void);
 	bool recv;
 } calls[] = {
-	{ "recv", do_recv, true },	   { "read", do_read, true },
-	{ "recvmsg", do_recvmsg, true },   { "recvmmsg", do_recvmmsg, true },
-	{ "poll", do_poll, false },	   { "ppoll", do_ppoll, false },
-	{ "select", do_select, false },	   { "epoll_wait", do_epoll, false },
+	{ "recv", do_recv, true },
+	{ "read", do_read, true },
+	{ "recvmsg", do_recvmsg, true },
+	{ "recvmmsg", do_recvmmsg, true },
+	{ "poll", do_poll, false },
+	{ "ppoll", do_ppoll, false },
+	{ "select", do_select, false },
+	{ "epoll_wait", do_epoll, false },
 	{ "epoll_pwait", do_epoll_pwait, false },
 };
 

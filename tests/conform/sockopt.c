@@ -210,7 +210,8 @@ static void device(int fd)
 	socklen_t len = sizeof(name);
 
 	say("-- SO_BINDTODEVICE\n");
-	res("the right one", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, (socklen_t)strlen(dev)));
+	res("the right one",
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, (socklen_t)strlen(dev)));
 	res("read back", getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len));
 	say("  %s\n", strcmp(name, dev) ? "WRONG" : "right");
 	settle(fd);

@@ -11,12 +11,14 @@ static void receive(int fd)
 	addr_t from;
 	socklen_t len = sizeof(from);
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			    .msg_iovlen = 1 };
+	struct msghdr m = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	struct mmsghdr mm = { .msg_hdr = m };
 
 	say("-- receive\n");
-	res("recvfrom, empty", syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL));
+	res("recvfrom, empty",
+	    syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL));
 	peer_sends(PORT, 40, 1, 5);
 	got("recvfrom", syscall(SYS_recvfrom, fd, buf, sizeof(buf), 0, &from, &len), buf, 2048);
 	say("from %s\n", addr_name(&from, len));
@@ -25,7 +27,8 @@ static void receive(int fd)
 	res("recvmmsg", syscall(SYS_recvmmsg, fd, &mm, 1, MSG_DONTWAIT, NULL));
 	got("read", syscall(SYS_read, fd, buf, sizeof(buf)), buf, sizeof(buf));
 	got("readv", syscall(SYS_readv, fd, &iov, 1), buf, sizeof(buf));
-	res("recvfrom, empty", syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL));
+	res("recvfrom, empty",
+	    syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL));
 	res("bad flags ", syscall(SYS_recvfrom, fd, NULL, 5, MSG_OOB | MSG_DONTWAIT, NULL, NULL));
 }
 

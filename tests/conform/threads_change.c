@@ -60,7 +60,8 @@ static void change_flags(int i)
 /* Only the data of the member that has events may be reported, whatever takes the place of the other one. */
 static void change_members(int i)
 {
-	struct epoll_event ev = { .events = EPOLLIN | (i & 2 ? EPOLLET : 0), .data.u64 = 1000u + (unsigned)i };
+	struct epoll_event ev = { .events = EPOLLIN | (i & 2 ? EPOLLET : 0),
+				  .data.u64 = 1000u + (unsigned)i };
 
 	must("add", epoll_ctl(ep, EPOLL_CTL_ADD, other, &ev));
 	must("mod", epoll_ctl(ep, EPOLL_CTL_MOD, other, &ev));
@@ -107,7 +108,8 @@ static bool one_waited_round(int i)
 		return false;
 	n = epoll_wait(ep, ev, 4, 3000);
 	if (n != 1 || ev[0].data.u64 != 1 || ev[0].events != EPOLLIN) {
-		say("epoll_wait: %d, events %x data %llu\n", n, ev[0].events, (unsigned long long)ev[0].data.u64);
+		say("epoll_wait: %d, events %x data %llu\n", n, ev[0].events,
+		    (unsigned long long)ev[0].data.u64);
 		return false;
 	}
 	return recv(fd, buf, sizeof(buf), MSG_DONTWAIT) == 30 && intact(buf, 30, i);
@@ -145,9 +147,10 @@ static void afterwards(void)
 {
 	char control[256];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 
 	say("timestamp %d, peer: ", value_of(SOL_SOCKET, SO_TIMESTAMP));
 	fill(buf, 30, 5);
@@ -243,7 +246,8 @@ static void closed_meanwhile(void)
 
 int main(void)
 {
-	static const struct change options = { "options", change_options }, flags = { "flags", change_flags },
+	static const struct change options = { "options", change_options },
+				   flags = { "flags", change_flags },
 				   members = { "members of the set", change_members },
 				   events = { "events of the member", change_events };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 1 };

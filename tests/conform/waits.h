@@ -14,8 +14,14 @@ static int wait_ms = 400;
 
 #define WAIT_TS (&(struct timespec){ 0, wait_ms * 1000000 })
 
-FN long do_recv(void) { return recv(fd, buf, sizeof(buf), 0); }
-FN long do_read(void) { return read(fd, buf, sizeof(buf)); }
+FN long do_recv(void)
+{
+	return recv(fd, buf, sizeof(buf), 0);
+}
+FN long do_read(void)
+{
+	return read(fd, buf, sizeof(buf));
+}
 FN long do_recvmsg(void)
 {
 	struct iovec iov = { buf, sizeof(buf) };

@@ -92,7 +92,8 @@ static void run(const char *what, void *(*fn)(void *), int arrivals, bool at_lea
 	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		n++;
 	if (at_least_one)
-		say("%s, %d arrivals: %s, %d left\n", what, arrivals, woken ? "at least one" : "NONE", n);
+		say("%s, %d arrivals: %s, %d left\n", what, arrivals,
+		    woken ? "at least one" : "NONE", n);
 	else
 		say("%s, %d arrivals: %d, %d left\n", what, arrivals, woken, n);
 }

@@ -122,7 +122,8 @@ static void inject(const uint8_t *data, uint32_t len)
 	busy[k] = true;
 	idle--;
 	/* At changing places: nothing may depend on the alignment. */
-	waiting = (struct nic_frame){ .data = umem[k] + NIC_FRAME_DATA + rnd(MAX_LEN - len + 1), .len = len };
+	waiting = (struct nic_frame){ .data = umem[k] + NIC_FRAME_DATA + rnd(MAX_LEN - len + 1),
+				      .len = len };
 	waiting.flags = rnd(8) ? 0 : NIC_RX_CSUM_OK;
 	memcpy(waiting.data, data, len);
 	POISON(waiting.data + len, (size_t)(umem[k] + FRAME - (waiting.data + len)));
@@ -144,16 +145,17 @@ static void make_valid(void)
 
 	for (unsigned i = 0; i < len; i++)
 		text[i] = (uint8_t)rnd(256);
-	frame_make(&f, mac, v6 ? "fd00::9" : "10.0.0.9", (uint16_t)(99 + rnd(2)), v6 ? "fd00::1" : "10.0.0.1",
-		   (uint16_t)(53 + rnd(2)), len);
+	frame_make(&f, mac, v6 ? "fd00::9" : "10.0.0.9", (uint16_t)(99 + rnd(2)),
+		   v6 ? "fd00::1" : "10.0.0.1", (uint16_t)(53 + rnd(2)), len);
 	frame_finish(&f, text, len);
 }
 
 static void put_interesting(uint8_t *at)
 {
-	static const uint16_t values[] = { 0,	   1,	   7,	   8,	   20,	   28,	   40,	  41,
-					   48,	   60,	   0x7fff, 0x8000, 0xffff, 0xfff8, 0x0800, 0x86dd,
-					   0x2000, 0x4000, 0x1fff, 17,	   43,	   44,	   58,	   59 };
+	static const uint16_t values[] = { 0,	   1,	   7,	   8,	   20,	   28,
+					   40,	   41,	   48,	   60,	   0x7fff, 0x8000,
+					   0xffff, 0xfff8, 0x0800, 0x86dd, 0x2000, 0x4000,
+					   0x1fff, 17,	   43,	   44,	   58,	   59 };
 	uint16_t v = values[rnd(COUNT(values))];
 
 	at[0] = (uint8_t)(v >> 8);
@@ -314,13 +316,15 @@ static void fuzz_frames(uint64_t until)
 
 static size_t make_control(uint8_t *out)
 {
-	static const int types[] = { IP_TTL, IP_TOS, IP_PKTINFO, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS };
+	static const int types[] = { IP_TTL,	   IP_TOS,	  IP_PKTINFO,
+				     IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS };
 	size_t len = 0;
 
 	for (uint32_t n = rnd(5); n > 0; n--) {
 		struct cmsghdr c = { .cmsg_level = rnd(2) ? SOL_IP : SOL_IPV6,
 				     .cmsg_type = types[rnd(COUNT(types))] };
-		size_t data = (size_t[]){ 1, 4, sizeof(struct in_pktinfo), sizeof(struct in6_pktinfo) }[rnd(4)];
+		size_t data = (size_t[]){ 1, 4, sizeof(struct in_pktinfo),
+					  sizeof(struct in6_pktinfo) }[rnd(4)];
 
 		c.cmsg_len = CMSG_LEN(data);
 		if (rnd(6) == 0)
@@ -341,7 +345,8 @@ static void fuzz_control(uint64_t until)
 
 	phase = "control messages";
 	for (round_number = 0; clock_ns() < until; round_number++) {
-		struct tx_dgram d = { .destination = addr(rnd(2) ? "10.0.0.9" : "fd00::9"), .ttl = 64 };
+		struct tx_dgram d = { .destination = addr(rnd(2) ? "10.0.0.9" : "fd00::9"),
+				      .ttl = 64 };
 		size_t len = make_control(made);
 		struct msghdr msg = { .msg_controllen = len };
 		struct sendcmsg more = { 0 };
@@ -358,17 +363,38 @@ static void fuzz_control(uint64_t until)
 		UNPOISON(memory, sizeof(memory));
 	}
 	CHECK(accepted > 0);
-	printf("ok control messages: %lu parsed, %u accepted\n", (unsigned long)round_number, accepted);
+	printf("ok control messages: %lu parsed, %u accepted\n", (unsigned long)round_number,
+	       accepted);
 }
 
 /* --- the list of ports ----------------------------------------------------------------------------------------- */
 
 static void make_ports(char *text, size_t room)
 {
-	static const char *const parts[] = { "53",    "4000-4100", "*",	  ",",	    "10.0.0.1:", "[fd00::1]:",
-					     "[::]:", "-",	   " ",	  "65535",  "0",	 "65536",
-					     "[",     "]",	   ":",	  "\t",	    "::ffff:1.2.3.4", "999999999999",
-					     "%eth0", "\xff",	   "1-1", "0.0.0.0:", "255.255.255.255:", "+1" };
+	static const char *const parts[] = { "53",
+					     "4000-4100",
+					     "*",
+					     ",",
+					     "10.0.0.1:",
+					     "[fd00::1]:",
+					     "[::]:",
+					     "-",
+					     " ",
+					     "65535",
+					     "0",
+					     "65536",
+					     "[",
+					     "]",
+					     ":",
+					     "\t",
+					     "::ffff:1.2.3.4",
+					     "999999999999",
+					     "%eth0",
+					     "\xff",
+					     "1-1",
+					     "0.0.0.0:",
+					     "255.255.255.255:",
+					     "+1" };
 	size_t len = 0;
 
 	text[0] = '\0';

@@ -13,9 +13,9 @@
 #define _GNU_SOURCE
 #include "accel_common.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
-#include <arpa/inet.h>
 #include <sys/time.h>
 
 static struct sockaddr_in peer;
@@ -92,7 +92,8 @@ static bool ask(uint32_t number)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint32_t back = 0;
 
-	if (sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&peer, sizeof(peer)) != sizeof(number))
+	if (sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&peer, sizeof(peer)) !=
+	    sizeof(number))
 		return false;
 	if (poll(&p, 1, 1000) != 1)
 		return false;
@@ -119,7 +120,8 @@ static int cancels(void)
 		both = both && end == PTHREAD_CANCELED;
 		good += both && ask((uint32_t)round);
 	}
-	kb_case(good == 50, "cancelled in a receive, fifty times, and the socket serves on (%u)", good);
+	kb_case(good == 50, "cancelled in a receive, fifty times, and the socket serves on (%u)",
+		good);
 	return good != 50;
 }
 
@@ -150,7 +152,8 @@ static int handles(void)
 	while (kb_now_us() < end) {
 		uint32_t number = (uint32_t)asked;
 
-		asked += sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&peer, sizeof(peer)) > 0;
+		asked += sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&peer,
+				sizeof(peer)) > 0;
 		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
 			*(n == 1 ? &marks : &answers) += 1;
 		usleep(100);
@@ -162,8 +165,10 @@ static int handles(void)
 		if ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
 			*(n == 1 ? &marks : &answers) += 1;
 	kb_case(sends > 500, "a handler sends, %d times", (int)sends);
-	kb_case(answers == asked, "what the program sends meanwhile is answered (%lu of %lu)", answers, asked);
-	kb_case(marks == (unsigned long)sends, "so is what the handler sends (%lu of %d)", marks, (int)sends);
+	kb_case(answers == asked, "what the program sends meanwhile is answered (%lu of %lu)",
+		answers, asked);
+	kb_case(marks == (unsigned long)sends, "so is what the handler sends (%lu of %d)", marks,
+		(int)sends);
 	return answers != asked || marks != (unsigned long)sends;
 }
 
@@ -210,11 +215,12 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc != 4)
 		return 2;
-	peer = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2])) };
+	peer = (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)atoi(argv[2])) };
 	inet_pton(AF_INET, argv[1], &peer.sin_addr);
 	fd = bound(5300);
-	return strcmp(argv[3], "exit") == 0	? ends_by_exit()
-	       : strcmp(argv[3], "cancel") == 0 ? cancels()
+	return strcmp(argv[3], "exit") == 0	 ? ends_by_exit()
+	       : strcmp(argv[3], "cancel") == 0	 ? cancels()
 	       : strcmp(argv[3], "handler") == 0 ? handles()
 						 : churns();
 }

@@ -159,7 +159,8 @@ int main(int argc, char **argv)
 		if (how == 0)
 			before = descriptors();
 	}
-	kb_case(descriptors() <= before, "%d jumps leave no descriptors behind (%d, %d)", 4 * JUMPS, before, descriptors());
+	kb_case(descriptors() <= before, "%d jumps leave no descriptors behind (%d, %d)", 4 * JUMPS,
+		before, descriptors());
 	if (write(go[1], "x", 1) != 1)
 		kb_die("write");
 	dprintf(1, "the child serves\n");

@@ -135,12 +135,36 @@ static void confine(const int *allowed)
 static void step_seccomp(void)
 {
 	static const int allowed[] = {
-		SYS_read,	  SYS_write,	   SYS_close,	      SYS_poll,		   SYS_ppoll,
-		SYS_select,	  SYS_pselect6,	   SYS_epoll_wait,    SYS_epoll_pwait,	   SYS_epoll_pwait2,
-		SYS_epoll_ctl,	  SYS_sendto,	   SYS_recvfrom,      SYS_recvmsg,	   SYS_sendmsg,
-		SYS_recvmmsg,	  SYS_sendmmsg,	   SYS_futex,	      SYS_exit,		   SYS_exit_group,
-		SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_fcntl,      SYS_getsockopt,	   SYS_clock_gettime,
-		SYS_nanosleep,	  SYS_clock_nanosleep, SYS_restart_syscall, SYS_mmap,	   SYS_munmap,
+		SYS_read,
+		SYS_write,
+		SYS_close,
+		SYS_poll,
+		SYS_ppoll,
+		SYS_select,
+		SYS_pselect6,
+		SYS_epoll_wait,
+		SYS_epoll_pwait,
+		SYS_epoll_pwait2,
+		SYS_epoll_ctl,
+		SYS_sendto,
+		SYS_recvfrom,
+		SYS_recvmsg,
+		SYS_sendmsg,
+		SYS_recvmmsg,
+		SYS_sendmmsg,
+		SYS_futex,
+		SYS_exit,
+		SYS_exit_group,
+		SYS_rt_sigreturn,
+		SYS_rt_sigprocmask,
+		SYS_fcntl,
+		SYS_getsockopt,
+		SYS_clock_gettime,
+		SYS_nanosleep,
+		SYS_clock_nanosleep,
+		SYS_restart_syscall,
+		SYS_mmap,
+		SYS_munmap,
 		-1,
 	};
 
@@ -151,9 +175,9 @@ static void step_seccomp(void)
 static void step_strict(void)
 {
 	static const int allowed[] = {
-		SYS_ppoll,   SYS_sendto,	SYS_recvfrom, SYS_recvmsg,   SYS_sendmsg,
-		SYS_read,    SYS_write,	SYS_futex,    SYS_exit_group, SYS_rt_sigreturn,
-		SYS_poll,    SYS_epoll_wait, SYS_pselect6, SYS_clock_gettime, -1,
+		SYS_ppoll, SYS_sendto,	   SYS_recvfrom, SYS_recvmsg,	    SYS_sendmsg,
+		SYS_read,  SYS_write,	   SYS_futex,	 SYS_exit_group,    SYS_rt_sigreturn,
+		SYS_poll,  SYS_epoll_wait, SYS_pselect6, SYS_clock_gettime, -1,
 	};
 
 	confine(allowed);
@@ -162,7 +186,8 @@ static void step_strict(void)
 /* This program's own calls only. */
 static void step_narrow(void)
 {
-	static const int allowed[] = { SYS_sendto, SYS_recvfrom, SYS_write, SYS_exit_group, SYS_rt_sigreturn, -1 };
+	static const int allowed[] = { SYS_sendto,     SYS_recvfrom,	 SYS_write,
+				       SYS_exit_group, SYS_rt_sigreturn, -1 };
 
 	confine(allowed);
 }
@@ -359,8 +384,7 @@ static void serve(void)
 	}
 }
 
-static void open_socket(int family, bool dual, int reuse, int rcvbuf, const char *address,
-			int port)
+static void open_socket(int family, bool dual, int reuse, int rcvbuf, const char *address, int port)
 {
 	struct sockaddr_storage ss;
 	int only = !dual, on = 1;

@@ -61,7 +61,12 @@ static const struct wire_case {
 	{ .discover = IP_PMTUDISC_OMIT, .segment = 1000, .bytes = 5500 },
 	{ .connected = true, .discover = IP_PMTUDISC_WANT, .segment = 100, .bytes = 350 },
 	{ .connected = true, .discover = IP_PMTUDISC_DO, .segment = 1000, .bytes = 5500 },
-	{ .discover = IP_PMTUDISC_WANT, .segment = 100, .bytes = 350, .ttl = 9, .tos = 3, .by_message = true },
+	{ .discover = IP_PMTUDISC_WANT,
+	  .segment = 100,
+	  .bytes = 350,
+	  .ttl = 9,
+	  .tos = 3,
+	  .by_message = true },
 	{ .discover = IP_PMTUDISC_WANT, .segment = 100, .bytes = 350, .ttl = 200, .tos = 0x60 },
 	{ .discover = IP_PMTUDISC_WANT, .segment = 100, .bytes = 350, .source2 = true },
 };
@@ -174,7 +179,8 @@ static void send_case(const struct wire_case *c, int number, const union address
 	own.in.sin_port = htons(5300);
 	if (fd < 0 || bind(fd, &own.sa, len) < 0)
 		die("bind");
-	set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, c->discover);
+	set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+	    c->discover);
 	if (c->by_message)
 		by_message(c, &m, v4);
 	else
@@ -250,14 +256,15 @@ static void show_identification(unsigned id, int number)
 
 static void show_v4(const uint8_t *ip, int number)
 {
-	printf("v4 length %u tos %u ttl %u fragment %04x header sum %s ", be16(ip + 2), ip[1], ip[8],
-	       be16(ip + 6), sum(0, ip, 20) == 0xffff ? "good" : "BAD");
+	printf("v4 length %u tos %u ttl %u fragment %04x header sum %s ", be16(ip + 2), ip[1],
+	       ip[8], be16(ip + 6), sum(0, ip, 20) == 0xffff ? "good" : "BAD");
 	show_identification(be16(ip + 4), number);
 }
 
 static void show_v6(const uint8_t *ip)
 {
-	printf("v6 length %u class %u hops %u next %u", be16(ip + 4), (be16(ip) >> 4) & 255, ip[7], ip[6]);
+	printf("v6 length %u class %u hops %u next %u", be16(ip + 4), (be16(ip) >> 4) & 255, ip[7],
+	       ip[6]);
 }
 
 static int show(const uint8_t *p, ssize_t n)

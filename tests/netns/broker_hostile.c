@@ -57,7 +57,9 @@ static void send_fds(int fd, const void *data, size_t len, const int *list, unsi
 	union {
 		char buf[CMSG_SPACE(sizeof(int) * 64)];
 		struct cmsghdr align;
-	} control = { .align = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n * sizeof(int)) } };
+	} control = { .align = { .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS,
+				 .cmsg_len = CMSG_LEN(n * sizeof(int)) } };
 	struct iovec iov = { (void *)(uintptr_t)data, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
@@ -76,7 +78,10 @@ static void receive_answer(void)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { &answer, sizeof(answer) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 
 	if (recvmsg(broker, &msg, 0) != sizeof(answer))
@@ -90,7 +95,9 @@ static void receive_answer(void)
 
 static int open_seat(unsigned frames)
 {
-	struct broker_open request = { .version = BROKER_VERSION, .rx_ring = 1024, .tx_ring = 256, .frames = frames };
+	struct broker_open request = {
+		.version = BROKER_VERSION, .rx_ring = 1024, .tx_ring = 256, .frames = frames
+	};
 
 	strcpy(request.ifname, ifname);
 	broker = connect_broker();

@@ -60,8 +60,14 @@ static int copy(void *mine, uint64_t theirs, size_t len, bool out)
 
 	return n == (ssize_t)len ? 0 : -EFAULT;
 }
-static int copy_in(void *mine, uint64_t theirs, size_t len) { return copy(mine, theirs, len, false); }
-static int copy_out(void *mine, uint64_t theirs, size_t len) { return copy(mine, theirs, len, true); }
+static int copy_in(void *mine, uint64_t theirs, size_t len)
+{
+	return copy(mine, theirs, len, false);
+}
+static int copy_out(void *mine, uint64_t theirs, size_t len)
+{
+	return copy(mine, theirs, len, true);
+}
 
 /* May the caller change anything? */
 static bool is_admin(void)
@@ -92,7 +98,8 @@ static int get_table(uint64_t at)
 		return -EFAULT;
 	if (head.size < size)
 		return head.size == 0 ? 0 : -EINVAL;
-	return copy_out(table, at + offsetof(struct ethtool_rxfh_indir, ring_index), size * sizeof(table[0]));
+	return copy_out(table, at + offsetof(struct ethtool_rxfh_indir, ring_index),
+			size * sizeof(table[0]));
 }
 
 static int take_table(uint64_t at, uint32_t size)
@@ -152,7 +159,8 @@ static int get_rxfh(uint64_t at)
 	answer.hfunc = 1;
 	if (copy_out(&answer, at, sizeof(answer)) < 0)
 		return -EFAULT;
-	if ((head.indir_size && head.indir_size != answer.indir_size) || (head.key_size && head.key_size != KEY_SIZE))
+	if ((head.indir_size && head.indir_size != answer.indir_size) ||
+	    (head.key_size && head.key_size != KEY_SIZE))
 		return -EINVAL;
 	for (int i = 0; i < nic.rss; i++)
 		other[i] = head.rss_context ? (uint32_t)nic.queues - 1 : table[i];
@@ -203,7 +211,10 @@ static int flags(uint64_t at, bool set)
 	return 0;
 }
 
-static int refuse(void) { return nic.notsupp ? -ENOTSUPP : -EOPNOTSUPP; }
+static int refuse(void)
+{
+	return nic.notsupp ? -ENOTSUPP : -EOPNOTSUPP;
+}
 
 /* The fields that a rule looks at, one bit each. */
 static int mask_of(const struct ethtool_rx_flow_spec *s)
@@ -249,7 +260,8 @@ static int insert(uint64_t at)
 	if (nic.picks) {
 		if (nfc.fs.location != RX_CLS_LOC_ANY)
 			return -EINVAL;
-		for (nfc.fs.location = 7; nfc.fs.location < (uint32_t)nic.room && rule[nfc.fs.location].used;)
+		for (nfc.fs.location = 7;
+		     nfc.fs.location < (uint32_t)nic.room && rule[nfc.fs.location].used;)
 			nfc.fs.location++;
 	}
 	if (nfc.fs.location >= (uint32_t)nic.room)
@@ -262,7 +274,7 @@ static int insert(uint64_t at)
 	return copy_out(&nfc, at, sizeof(nfc));
 }
 
-static int delete(uint64_t at)
+static int delete (uint64_t at)
 {
 	struct ethtool_rxnfc nfc;
 
@@ -288,7 +300,9 @@ static int list_rules(uint64_t at, struct ethtool_rxnfc *nfc)
 	nfc->rule_cnt = n;
 	nfc->data = (uint64_t)nic.room;
 	err = copy_out(nfc, at, sizeof(*nfc));
-	return err ? err : copy_out(location, at + offsetof(struct ethtool_rxnfc, rule_locs), n * sizeof(location[0]));
+	return err ? err
+		   : copy_out(location, at + offsetof(struct ethtool_rxnfc, rule_locs),
+			      n * sizeof(location[0]));
 }
 
 static int get_rules(uint32_t cmd, uint64_t at)
@@ -326,7 +340,8 @@ static int dispatch(void)
 	uint64_t at;
 	uint32_t cmd;
 
-	if (copy_in(&ifr, req->data.args[2], sizeof(ifr)) < 0 || strncmp(ifr.ifr_name, ifname, IF_NAMESIZE) != 0)
+	if (copy_in(&ifr, req->data.args[2], sizeof(ifr)) < 0 ||
+	    strncmp(ifr.ifr_name, ifname, IF_NAMESIZE) != 0)
 		return 1;
 	at = (uint64_t)(uintptr_t)ifr.ifr_data;
 	if (copy_in(&cmd, at, sizeof(cmd)) < 0)
@@ -362,7 +377,7 @@ static int dispatch(void)
 		return flags(at, true);
 	if (!nic.rules)
 		return -EOPNOTSUPP;
-	return cmd == ETHTOOL_SRXCLSRLINS ? insert(at) : delete(at);
+	return cmd == ETHTOOL_SRXCLSRLINS ? insert(at) : delete (at);
 }
 
 /* ---- the supervisor ---- */
@@ -398,7 +413,10 @@ static void converse(int fd)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { text, sizeof(text) - 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	FILE *out;
 
 	if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) <= 0) {
@@ -407,7 +425,8 @@ static void converse(int fd)
 	}
 	if (strcmp(text, "run") == 0 && CMSG_FIRSTHDR(&msg) && listeners < MAX_LISTENERS)
 		memcpy(&listener[listeners++], CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	for (word = strtok_r(text, " ", &next); word && strchr(word, '='); word = strtok_r(NULL, " ", &next))
+	for (word = strtok_r(text, " ", &next); word && strchr(word, '=');
+	     word = strtok_r(NULL, " ", &next))
 		set_field(word);
 	out = fdopen(fd, "w");
 	show_tables(out);
@@ -420,7 +439,8 @@ static int unix_socket(const char *path, bool serve)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	if ((serve ? bind(fd, (struct sockaddr *)&addr, sizeof(addr)) : connect(fd, (struct sockaddr *)&addr, sizeof(addr))) < 0 ||
+	if ((serve ? bind(fd, (struct sockaddr *)&addr, sizeof(addr))
+		   : connect(fd, (struct sockaddr *)&addr, sizeof(addr))) < 0 ||
 	    (serve && listen(fd, 64) < 0)) {
 		perror(path);
 		exit(1);
@@ -476,7 +496,9 @@ static int say(const char *path, const char *text, int shown)
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				 .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS } };
 	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fd = unix_socket(path, false);
@@ -519,7 +541,8 @@ static int run(const char *path, char **command)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
-	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			      SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 
 	if (fd < 0) {
 		perror("fake_nic: seccomp");
@@ -556,6 +579,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "show") == 0)
 		return print_answer(say(argv[2], "show", -1), false);
 	fputs("usage: fake_nic serve SOCKET INTERFACE [NAME=NUMBER...] | run SOCKET COMMAND... | set SOCKET NAME=NUMBER... | "
-	      "show SOCKET\n", stderr);
+	      "show SOCKET\n",
+	      stderr);
 	return 2;
 }

@@ -23,33 +23,46 @@
 
 static struct {
 	int queues;
-	int rss;       /* entries of its table; 0: it has none */
-	int rules;     /* 0: no ntuple rules at all */
-	int room;      /* locations */
-	int limit;     /* rules that fit, of whatever location */
-	int picks;     /* 1: only RX_CLS_LOC_ANY (sfc, bnxt) */
-	int ntuple;    /* the switch: 1 on, 0 off (ixgbe, mlx5) */
-	int fixed;     /* 1: the switch can not be moved */
-	int need;      /* 1: no rules while it is off */
-	int any;       /* 0: an address has to be given */
-	int address;   /* 0: an address can not be given */
-	int v6;	       /* 0: no rules for IPv6 (ixgbe) */
-	int udp;       /* 0: no rules for UDP (igb) */
-	int one_mask;  /* 1: all rules of a type look at the same fields (i40e, ice); 2: all rules (ixgbe) */
+	int rss;     /* entries of its table; 0: it has none */
+	int rules;   /* 0: no ntuple rules at all */
+	int room;    /* locations */
+	int limit;   /* rules that fit, of whatever location */
+	int picks;   /* 1: only RX_CLS_LOC_ANY (sfc, bnxt) */
+	int ntuple;  /* the switch: 1 on, 0 off (ixgbe, mlx5) */
+	int fixed;   /* 1: the switch can not be moved */
+	int need;    /* 1: no rules while it is off */
+	int any;     /* 0: an address has to be given */
+	int address; /* 0: an address can not be given */
+	int v6;	     /* 0: no rules for IPv6 (ixgbe) */
+	int udp;     /* 0: no rules for UDP (igb) */
+	int one_mask; /* 1: all rules of a type look at the same fields (i40e, ice); 2: all rules (ixgbe) */
 	int notsupp;   /* 1: says ENOTSUPP where others say EINVAL (mlx5) */
 	int busy;      /* so many insertions fail with EBUSY (a reset) */
 	int rss_fixed; /* 1: its table can not be written */
-	int context;   /* 1: there is RSS context 1, of the last queue only, and a rule of an operator's that uses it */
-} nic = { .queues = 4, .rss = 16, .rules = 1, .room = 64, .limit = MAX_RULES, .ntuple = 1, .need = 1, .any = 1, .address = 1,
-	  .v6 = 1, .udp = 1 };
+	int context; /* 1: there is RSS context 1, of the last queue only, and a rule of an operator's that uses it */
+} nic = { .queues = 4,
+	  .rss = 16,
+	  .rules = 1,
+	  .room = 64,
+	  .limit = MAX_RULES,
+	  .ntuple = 1,
+	  .need = 1,
+	  .any = 1,
+	  .address = 1,
+	  .v6 = 1,
+	  .udp = 1 };
 
-#define FIELD(name) { #name, &nic.name }
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+#name, &nic.name                                                                   \
+	}
 static const struct {
 	const char *name;
 	int *value;
-} fields[] = { FIELD(queues),  FIELD(rss),   FIELD(rules), FIELD(room), FIELD(limit),	 FIELD(picks),	  FIELD(ntuple),
-	       FIELD(fixed),   FIELD(need),  FIELD(any),   FIELD(address), FIELD(v6),	 FIELD(udp),	  FIELD(one_mask),
-	       FIELD(notsupp), FIELD(busy), FIELD(rss_fixed), FIELD(context) };
+} fields[] = { FIELD(queues),  FIELD(rss),	 FIELD(rules),	FIELD(room),	 FIELD(limit),
+	       FIELD(picks),   FIELD(ntuple),	 FIELD(fixed),	FIELD(need),	 FIELD(any),
+	       FIELD(address), FIELD(v6),	 FIELD(udp),	FIELD(one_mask), FIELD(notsupp),
+	       FIELD(busy),    FIELD(rss_fixed), FIELD(context) };
 
 static uint32_t table[MAX_RSS];
 static struct {
@@ -89,7 +102,8 @@ static bool set_field(const char *text)
 	size_t len = strcspn(text, "=");
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strlen(fields[i].name) == len && strncmp(fields[i].name, text, len) == 0 && text[len]) {
+		if (strlen(fields[i].name) == len && strncmp(fields[i].name, text, len) == 0 &&
+		    text[len]) {
 			*fields[i].value = atoi(text + len + 1);
 			return true;
 		}
@@ -136,7 +150,8 @@ static void tell_wire(void)
 
 static int open_wire(void)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname), .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname),
+		    .attach_point = BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts);
 	int err;
 
@@ -152,7 +167,8 @@ static int open_wire(void)
 static void show_rule(FILE *out, int location)
 {
 	const struct ethtool_rx_flow_spec *s = &rule[location].spec;
-	bool v6 = s->flow_type == UDP_V6_FLOW, any = v6 ? !s->m_u.udp_ip6_spec.ip6dst[0] : !s->m_u.udp_ip4_spec.ip4dst;
+	bool v6 = s->flow_type == UDP_V6_FLOW,
+	     any = v6 ? !s->m_u.udp_ip6_spec.ip6dst[0] : !s->m_u.udp_ip4_spec.ip4dst;
 	char text[INET6_ADDRSTRLEN] = "any";
 
 	if (s->flow_type != UDP_V4_FLOW && !v6) {
@@ -160,10 +176,13 @@ static void show_rule(FILE *out, int location)
 		return;
 	}
 	if (!any)
-		inet_ntop(v6 ? AF_INET6 : AF_INET, v6 ? (const void *)s->h_u.udp_ip6_spec.ip6dst : &s->h_u.udp_ip4_spec.ip4dst,
+		inet_ntop(v6 ? AF_INET6 : AF_INET,
+			  v6 ? (const void *)s->h_u.udp_ip6_spec.ip6dst
+			     : &s->h_u.udp_ip4_spec.ip4dst,
 			  text, sizeof(text));
 	fprintf(out, "udp%d %s port %u queue %u location %d\n", v6 ? 6 : 4, text,
-		ntohs(v6 ? s->h_u.udp_ip6_spec.pdst : s->h_u.udp_ip4_spec.pdst), (unsigned)s->ring_cookie, location);
+		ntohs(v6 ? s->h_u.udp_ip6_spec.pdst : s->h_u.udp_ip4_spec.pdst),
+		(unsigned)s->ring_cookie, location);
 }
 
 static void show_tables(FILE *out)

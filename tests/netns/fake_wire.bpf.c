@@ -31,8 +31,8 @@ static long compare(__u32 i, struct packet *p)
 
 	if (r->v6 != p->v6 || r->port != p->port)
 		return 0;
-	if (!r->any && (r->addr[0] != p->addr[0] || r->addr[1] != p->addr[1] || r->addr[2] != p->addr[2] ||
-			r->addr[3] != p->addr[3]))
+	if (!r->any && (r->addr[0] != p->addr[0] || r->addr[1] != p->addr[1] ||
+			r->addr[2] != p->addr[2] || r->addr[3] != p->addr[3]))
 		return 0;
 	p->queue = r->queue;
 	p->found = 1;
@@ -61,7 +61,8 @@ static __always_inline __u32 queue_of(struct __sk_buff *skb)
 		p.addr[0] = ip4->daddr;
 		udp = (void *)(ip4 + 1);
 	} else {
-		if (eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(ip6 + 1) > end || ip6->nexthdr != 17)
+		if (eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(ip6 + 1) > end ||
+		    ip6->nexthdr != 17)
 			return entry(0);
 		__builtin_memcpy(p.addr, &ip6->daddr, sizeof(p.addr));
 		p.v6 = 1;

@@ -119,9 +119,11 @@ static void test_twin(void)
 {
 	pid_t other = start_other("::", NULL);
 
-	check(comes(peer4, a4, 0) && comes(peer6, a6, 0), "a twin of another process' is not steered");
+	check(comes(peer4, a4, 0) && comes(peer6, a6, 0),
+	      "a twin of another process' is not steered");
 	check(other_got(other) == 2 * FIVE, "the other process gets what is for its socket");
-	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "when it has gone, all is ours again");
+	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE),
+	      "when it has gone, all is ours again");
 }
 
 /* Without the flag nobody is asked: that is the price of not setting it. */
@@ -172,7 +174,8 @@ int main(int argc, char **argv)
 	lease(60000);
 	check(nic->ops->steer(nic, &flow, true) == 0, "steers a shared port");
 	send_numbered(peer4, a4, PORT, 0, FIVE, 64);
-	check(steered() == 0 && kernel_got(own, 100) == FIVE, "as long as no socket is named, it is the kernel's");
+	check(steered() == 0 && kernel_got(own, 100) == FIVE,
+	      "as long as no socket is named, it is the kernel's");
 	getsockopt(own, SOL_SOCKET, SO_COOKIE, &cookie, &len);
 	check(nic->ops->owns(nic, -1, cookie, true) == 0, "names its socket");
 	check(comes(peer4, a4, FIVE) && comes(peer6, a6, FIVE), "alone on its port, it gets all");

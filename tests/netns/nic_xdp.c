@@ -287,7 +287,8 @@ static void test_sleep(int peer, const char *to)
 	check(poll(pfd, nic->queue_count, 500) == 1, "a frame wakes");
 	for (unsigned q = 0; q < nic->queue_count; q++)
 		if (pfd[q].revents)
-			check(nic->ops->arm(nic->queues[q]) == 1, "a queue with a frame must not sleep");
+			check(nic->ops->arm(nic->queues[q]) == 1,
+			      "a queue with a frame must not sleep");
 	check(nic_got(1, &order) == 1, "the frame is there");
 }
 
@@ -311,7 +312,8 @@ static void run_veth(const char *peer_ns, const char *a4, const char *b4, const 
 	      "holds a link, a seat and the queues only");
 	send_numbered(peer4, a4, PORT, 0, 5, 64);
 	check(kernel_got(own4, 500) == 5 && nic_got_any() == 0, "nothing is steered at first");
-	check(steer(NULL, true) == 0 && nic->ops->set_local(nic, &local4, true) == 0, "steers a port");
+	check(steer(NULL, true) == 0 && nic->ops->set_local(nic, &local4, true) == 0,
+	      "steers a port");
 	lease(60000);
 	send_numbered(peer6, a6, PORT, 0, 5, 64);
 	check(kernel_got(own6, 500) == 5, "an address that is not ours to the kernel");
@@ -344,7 +346,8 @@ static void run_lo(void)
 		check(false, "opens");
 		return;
 	}
-	check((nic->flags & ~NIC_F_JOINED) == (NIC_F_VIRTUAL | NIC_F_RX_ONLY), "is for reception only");
+	check((nic->flags & ~NIC_F_JOINED) == (NIC_F_VIRTUAL | NIC_F_RX_ONLY),
+	      "is for reception only");
 	check(nic_tx_alloc(nic->queues[0], &base, 1) == 0, "gives no frame to send");
 	check(strstr(nic->mode, "generic") != NULL, "is in generic mode");
 	check(steer("127.0.0.1", true) == 0 && steer("::1", true) == 0, "steers an address");

@@ -119,8 +119,8 @@ static void print_error(const struct cmsghdr *c)
 
 	printf("  %s: %s origin %u type %u code %u pad %u info %u data %u by %s (cmsg %zu)\n",
 	       c->cmsg_level == SOL_IP ? "IP_RECVERR" : "IPV6_RECVERR",
-	       strerrorname_np((int)ee->ee_errno), ee->ee_origin, ee->ee_type, ee->ee_code, ee->ee_pad,
-	       ee->ee_info, ee->ee_data, by, (size_t)c->cmsg_len);
+	       strerrorname_np((int)ee->ee_errno), ee->ee_origin, ee->ee_type, ee->ee_code,
+	       ee->ee_pad, ee->ee_info, ee->ee_data, by, (size_t)c->cmsg_len);
 }
 
 static void print_control4(const struct cmsghdr *c)
@@ -165,8 +165,11 @@ static ssize_t take(int id, int flags)
 	char control[512];
 	struct sockaddr_storage from = { 0 };
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			    .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
 			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fds[id], &m, flags);
 
@@ -346,8 +349,8 @@ static void do_poll(int id, char *args)
 	static const struct {
 		short bit;
 		const char *name;
-	} bits[] = { { POLLIN, "IN" }, { POLLOUT, "OUT" }, { POLLPRI, "PRI" }, { POLLERR, "ERR" },
-		     { POLLHUP, "HUP" }, { POLLNVAL, "NVAL" } };
+	} bits[] = { { POLLIN, "IN" },	 { POLLOUT, "OUT" }, { POLLPRI, "PRI" },
+		     { POLLERR, "ERR" }, { POLLHUP, "HUP" }, { POLLNVAL, "NVAL" } };
 	short r = wait_for(id, atoi(args));
 
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
@@ -409,7 +412,8 @@ static void do_echo(int id, char *args)
 		kb_die("echo: usage");
 	for (; done < count && wait_for(id, ms) & POLLIN; done++) {
 		len = sizeof(from);
-		n = recvfrom(fds[id], buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+		n = recvfrom(fds[id], buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from,
+			     &len);
 		if (n < 0 || sendto(fds[id], buf, (size_t)n, 0, (struct sockaddr *)&from, len) < 0) {
 			printf("%s, ", outcome(-1));
 			break;
@@ -429,9 +433,10 @@ static const struct {
 	const char *name;
 	void (*fn)(int id, char *args);
 } commands[] = {
-	{ "sock", do_sock }, { "bind", do_bind },   { "connect", do_connect }, { "send", do_send },
-	{ "recv", do_recv }, { "drain", do_drain }, { "errq", do_errq },       { "error", do_error },
-	{ "poll", do_poll }, { "set", do_set },	    { "get", do_get },	       { "name", do_name },
+	{ "sock", do_sock }, { "bind", do_bind },   { "connect", do_connect },
+	{ "send", do_send }, { "recv", do_recv },   { "drain", do_drain },
+	{ "errq", do_errq }, { "error", do_error }, { "poll", do_poll },
+	{ "set", do_set },   { "get", do_get },	    { "name", do_name },
 	{ "echo", do_echo }, { "close", do_close },
 };
 

@@ -22,19 +22,19 @@ struct frame {
 	uint16_t sport, dport;
 	uint32_t number;
 	size_t payload;
-	int vlan;                       /* -1: none */
-	uint16_t type;                  /* EtherType, or a length */
-	const char *llc;                /* in front of the packet */
+	int vlan;	 /* -1: none */
+	uint16_t type;	 /* EtherType, or a length */
+	const char *llc; /* in front of the packet */
 	uint8_t version, ihl_less, ttl, tos, protocol;
-	const uint8_t *options;         /* of IPv4, or the extension headers of IPv6 */
+	const uint8_t *options; /* of IPv4, or the extension headers of IPv6 */
 	size_t options_len;
-	uint16_t fragment;              /* IPv4: flags and offset */
-	int ip_len_add, udp_len_add;    /* what the headers lie about their lengths */
-	int udp_len;                    /* or what they say in any case */
+	uint16_t fragment;	     /* IPv4: flags and offset */
+	int ip_len_add, udp_len_add; /* what the headers lie about their lengths */
+	int udp_len;		     /* or what they say in any case */
 	enum { SUM_RIGHT, SUM_NONE, SUM_WRONG } sum;
 	bool ip_sum_wrong;
-	size_t pad;                     /* at the end of the frame */
-	size_t cut_from, cut_to;        /* of the IP payload only this part */
+	size_t pad;		 /* at the end of the frame */
+	size_t cut_from, cut_to; /* of the IP payload only this part */
 	uint32_t flow;
 };
 
@@ -88,8 +88,12 @@ static size_t build_udp(const struct frame *f, uint8_t *out)
 
 static size_t put_ip4(const struct frame *f, uint8_t *out, size_t len)
 {
-	struct iphdr ip = { .version = f->version ? f->version & 15 : 4, .ttl = f->ttl, .tos = f->tos,
-			    .protocol = f->protocol, .frag_off = htons(f->fragment), .id = 0x4242 };
+	struct iphdr ip = { .version = f->version ? f->version & 15 : 4,
+			    .ttl = f->ttl,
+			    .tos = f->tos,
+			    .protocol = f->protocol,
+			    .frag_off = htons(f->fragment),
+			    .id = 0x4242 };
 	size_t head = sizeof(ip) + f->options_len;
 
 	ip.ihl = (unsigned)(head / 4 - f->ihl_less) & 15;
@@ -137,7 +141,8 @@ static void transmit(const struct frame *f, const uint8_t *data, size_t len)
 	memcpy(out, f->mac, 6);
 	memcpy(out + 6, "\x02\0\0\0\0\x09", 6);
 	if (f->vlan >= 0) {
-		memcpy(out + at, (uint8_t[]){ 0x81, 0, (uint8_t)(f->vlan >> 8), (uint8_t)f->vlan }, 4);
+		memcpy(out + at, (uint8_t[]){ 0x81, 0, (uint8_t)(f->vlan >> 8), (uint8_t)f->vlan },
+		       4);
 		at += 4;
 	}
 	memcpy(out + at, &type, 2);

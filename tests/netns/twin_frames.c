@@ -301,7 +301,8 @@ static void fragments6(struct frame *f, int first)
 
 		f->cut_from = head ? 0 : 24;
 		f->cut_to = head ? 24 : 4096;
-		extension(f, 44, head ? "\x11\0\0\1\x9a\xbc\xde\xf0" : "\x11\0\0\x18\x9a\xbc\xde\xf0", 8);
+		extension(f, 44,
+			  head ? "\x11\0\0\1\x9a\xbc\xde\xf0" : "\x11\0\0\x18\x9a\xbc\xde\xf0", 8);
 	}
 }
 
@@ -433,8 +434,9 @@ static void send_icmp(struct frame *f, char **args, int n)
 
 int main(int argc, char **argv)
 {
-	struct frame f = { .vlan = -1, .ttl = 64, .protocol = IPPROTO_UDP, .udp_len = -1,
-			   .payload = PAYLOAD };
+	struct frame f = {
+		.vlan = -1, .ttl = 64, .protocol = IPPROTO_UDP, .udp_len = -1, .payload = PAYLOAD
+	};
 	int family;
 
 	if (argc == 3 && strcmp(argv[1], "kinds") == 0) {
@@ -448,8 +450,8 @@ int main(int argc, char **argv)
 	family = f.v6 ? AF_INET6 : AF_INET;
 	f.type = f.v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP;
 	packet_to.sll_ifindex = (int)if_nametoindex(argv[1]);
-	if (sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &f.mac[0], &f.mac[1], &f.mac[2], &f.mac[3],
-		   &f.mac[4], &f.mac[5]) != 6 ||
+	if (sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &f.mac[0], &f.mac[1], &f.mac[2],
+		   &f.mac[3], &f.mac[4], &f.mac[5]) != 6 ||
 	    inet_pton(family, argv[3], f.from) != 1 || inet_pton(family, argv[4], f.to) != 1)
 		kb_die("bad address");
 	f.sport = (uint16_t)atoi(argv[5]);

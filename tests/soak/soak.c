@@ -131,7 +131,8 @@ static void echo_all(int fd)
 	uint8_t buf[8192];
 	ssize_t n;
 
-	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len)) >= 0) {
+	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len)) >=
+	       0) {
 		sendto(fd, buf, (size_t)n, 0, (struct sockaddr *)&from, len);
 		len = sizeof(from);
 	}
@@ -195,8 +196,10 @@ static void serve_mmsg(int fd)
 		memset(vec, 0, sizeof(vec));
 		for (int i = 0; i < 16; i++) {
 			iov[i] = (struct iovec){ buf[i], sizeof(buf[i]) };
-			vec[i].msg_hdr = (struct msghdr){ .msg_name = &from[i], .msg_namelen = sizeof(from[i]),
-							  .msg_iov = &iov[i], .msg_iovlen = 1 };
+			vec[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+							  .msg_namelen = sizeof(from[i]),
+							  .msg_iov = &iov[i],
+							  .msg_iovlen = 1 };
 		}
 		n = recvmmsg(fd, vec, 16, MSG_WAITFORONE, NULL);
 		for (int i = 0; i < n; i++)
@@ -301,7 +304,8 @@ static void take(struct flow *f)
 	ssize_t n;
 
 	while ((n = recv(f->fd, buf, sizeof(buf), 0)) >= 0) {
-		if (!is_whole(buf, (size_t)n, &h) || h.flow != (uint32_t)(f - flow) || h.seq >= f->next) {
+		if (!is_whole(buf, (size_t)n, &h) || h.flow != (uint32_t)(f - flow) ||
+		    h.seq >= f->next) {
 			corrupted++;
 		} else if (h.seq < f->low || f->back[h.seq % WINDOW]) {
 			f->twice++;
@@ -328,11 +332,13 @@ static void report(double seconds)
 		all.twice += f->twice;
 		all.late += f->late;
 		if (f->lost || f->twice || f->late)
-			fprintf(stderr, "flow %u (%u bytes): sent %lu lost %lu twice %lu late %lu, last %u\n", i, f->size,
-				f->sent, f->lost, f->twice, f->late, f->last);
+			fprintf(stderr,
+				"flow %u (%u bytes): sent %lu lost %lu twice %lu late %lu, last %u\n",
+				i, f->size, f->sent, f->lost, f->twice, f->late, f->last);
 	}
-	printf("sent %lu received %lu lost %lu duplicated %lu reordered %lu corrupted %lu rate %.0f\n", all.sent,
-	       all.received, all.lost, all.twice, all.late, corrupted, (double)all.received / seconds);
+	printf("sent %lu received %lu lost %lu duplicated %lu reordered %lu corrupted %lu rate %.0f\n",
+	       all.sent, all.received, all.lost, all.twice, all.late, corrupted,
+	       (double)all.received / seconds);
 }
 
 static void load(double seconds, double rate)

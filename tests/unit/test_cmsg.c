@@ -38,14 +38,22 @@ static const struct option {
 	int level, name, value;
 	bool six;
 } options[] = {
-	{ SOL_SOCKET, 29, 1, false },	     { SOL_SOCKET, 35, 1, false },
-	{ SOL_SOCKET, 63, 1, false },	     { SOL_SOCKET, 64, 1, false },
-	{ SOL_SOCKET, 37, STAMPING, false }, { SOL_SOCKET, 65, STAMPING, false },
-	{ SOL_SOCKET, SO_RXQ_OVFL, 1, false }, { SOL_IP, IP_PKTINFO, 1, false },
-	{ SOL_IP, IP_RECVTTL, 1, false },    { SOL_IP, IP_RECVTOS, 1, false },
-	{ SOL_IP, IP_RECVORIGDSTADDR, 1, false }, { SOL_IPV6, IPV6_RECVPKTINFO, 1, true },
-	{ SOL_IPV6, IPV6_RECVHOPLIMIT, 1, true }, { SOL_IPV6, IPV6_RECVTCLASS, 1, true },
-	{ SOL_IPV6, 11, 1, true },	     { SOL_IPV6, IPV6_RECVORIGDSTADDR, 1, true },
+	{ SOL_SOCKET, 29, 1, false },
+	{ SOL_SOCKET, 35, 1, false },
+	{ SOL_SOCKET, 63, 1, false },
+	{ SOL_SOCKET, 64, 1, false },
+	{ SOL_SOCKET, 37, STAMPING, false },
+	{ SOL_SOCKET, 65, STAMPING, false },
+	{ SOL_SOCKET, SO_RXQ_OVFL, 1, false },
+	{ SOL_IP, IP_PKTINFO, 1, false },
+	{ SOL_IP, IP_RECVTTL, 1, false },
+	{ SOL_IP, IP_RECVTOS, 1, false },
+	{ SOL_IP, IP_RECVORIGDSTADDR, 1, false },
+	{ SOL_IPV6, IPV6_RECVPKTINFO, 1, true },
+	{ SOL_IPV6, IPV6_RECVHOPLIMIT, 1, true },
+	{ SOL_IPV6, IPV6_RECVTCLASS, 1, true },
+	{ SOL_IPV6, 11, 1, true },
+	{ SOL_IPV6, IPV6_RECVORIGDSTADDR, 1, true },
 };
 #define STAMPS 6u /* of the above; at most one is set at a time */
 
@@ -192,7 +200,8 @@ static void learn(void)
 			continue;
 		if (c->cmsg_type == 29 || c->cmsg_type == 63) {
 			memcpy(&tv, CMSG_DATA(c), sizeof(tv));
-			hand.d.stamp = (uint64_t)tv.tv_sec * 1000000000ull + (uint64_t)tv.tv_usec * 1000;
+			hand.d.stamp =
+				(uint64_t)tv.tv_sec * 1000000000ull + (uint64_t)tv.tv_usec * 1000;
 		} else if (c->cmsg_type != SO_RXQ_OVFL) {
 			memcpy(&ts, CMSG_DATA(c), sizeof(ts));
 			hand.d.stamp = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;

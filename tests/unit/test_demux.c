@@ -266,7 +266,8 @@ static void make_many(unsigned from, unsigned to)
 		if (i % 2)
 			sock_make(&many[i], AF_INET, "10.0.0.1", (uint16_t)(10000 + i), NULL, 0);
 		else
-			sock_make(&many[i], AF_INET, "10.0.0.1", 443, peer, (uint16_t)(5000 + i / 40000));
+			sock_make(&many[i], AF_INET, "10.0.0.1", 443, peer,
+				  (uint16_t)(5000 + i / 40000));
 		assert_int_equal(demux_add(&many[i]), 0);
 	}
 }
@@ -347,20 +348,26 @@ static void random_tables_against_the_kernels_rule(void **state)
 	for (int round = 0; round < 3000; round++) {
 		for (unsigned i = 0; i < 12; i++) {
 			bool six = random_next(&seed) % 2;
-			const char *local = six ? v6[random_next(&seed) % 4] : v4[random_next(&seed) % 3];
+			const char *local = six ? v6[random_next(&seed) % 4]
+						: v4[random_next(&seed) % 3];
 			bool mapped = local && local[0] != 'f', peer = random_next(&seed) % 3 == 0;
 
 			add(six ? AF_INET6 : AF_INET, local, (uint16_t)(53 + random_next(&seed) % 2),
-			    !peer ? NULL : six && !mapped ? "fd00::9" : "10.0.0.9", peer ? 99 : 0);
+			    !peer	     ? NULL
+			    : six && !mapped ? "fd00::9"
+					     : "10.0.0.9",
+			    peer ? 99 : 0);
 			s[i].bound_if = random_next(&seed) % 4 ? 0 : 7;
 			s[i].v6only = six && !mapped && random_next(&seed) % 2;
 		}
 		demux_remove(&s[random_next(&seed) % 12]);
 		for (unsigned i = 0; i < 24; i++) {
 			bool six = i % 2;
-			struct demux_key k = { .local = addr(six ? v6[1 + i / 2 % 2] : v4[1 + i / 2 % 2]),
+			struct demux_key k = { .local = addr(six ? v6[1 + i / 2 % 2]
+								 : v4[1 + i / 2 % 2]),
 					       .remote = addr(six ? i % 3 ? "fd00::9" : "fd00::8"
-								  : i % 3 ? "10.0.0.9" : "10.0.0.8"),
+							      : i % 3 ? "10.0.0.9"
+								      : "10.0.0.8"),
 					       .local_port = htons((uint16_t)(53 + i / 4 % 2)),
 					       .remote_port = htons(i % 5 ? 99 : 98),
 					       .ifindex = i % 7 ? 7 : 8 };
@@ -398,8 +405,9 @@ static unsigned hearers(const char *src, const char *group, uint16_t dport, int 
 static void groups(void **state)
 {
 	struct group member = { .addr = addr("239.1.1.1"), .ifindex = 5, .exclude = true };
-	struct group sources = { .addr = addr("239.1.1.1"), .ifindex = 5, .sources = 1,
-				 .source = { addr("10.0.0.9") } };
+	struct group sources = {
+		.addr = addr("239.1.1.1"), .ifindex = 5, .sources = 1, .source = { addr("10.0.0.9") }
+	};
 	struct group name = { .addr = addr("239.1.1.1"), .next = &sources };
 	struct sock *wild, *bound, *picky, *connected;
 
@@ -409,14 +417,16 @@ static void groups(void **state)
 	picky = add(AF_INET6, NULL, 53, NULL, 0);
 	connected = add(AF_INET, NULL, 53, "10.0.0.9", 99);
 	add(AF_INET, "10.0.0.1", 53, NULL, 0);
-	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 0); /* no member, IP_MULTICAST_ALL off */
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5),
+			 0); /* no member, IP_MULTICAST_ALL off */
 	wild->group_all4 = true;
 	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1);
 	bound->groups = connected->groups = &member;
 	picky->groups = &name;
 	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 5), 1 | 2 | 4 | 8);
 	assert_int_equal(hearers("10.0.0.8", "239.1.1.1", 53, 5), 1 | 2);
-	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 6), 1); /* joined on the other interface */
+	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 53, 6),
+			 1); /* joined on the other interface */
 	assert_int_equal(hearers("10.0.0.9", "239.1.1.1", 54, 5), 0);
 	member.sources = 1;
 	member.source[0] = addr("10.0.0.9"); /* blocked */
@@ -438,14 +448,21 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, fresh)
 	const struct CMUnitTest tests[] = {
-		TEST(precedence),	    TEST(connected_is_alone),
-		TEST(families),		    TEST(ipv4_beats_dual_stack),
-		TEST(mapped_addresses),	    TEST(last_bound_wins),
-		TEST(reuseport_spreads),    TEST(reuseport_members_go), TEST(reuseport_prefers_served),
+		TEST(precedence),
+		TEST(connected_is_alone),
+		TEST(families),
+		TEST(ipv4_beats_dual_stack),
+		TEST(mapped_addresses),
+		TEST(last_bound_wins),
+		TEST(reuseport_spreads),
+		TEST(reuseport_members_go),
+		TEST(reuseport_prefers_served),
 		TEST(groups),
-		TEST(groups_of_two_families), TEST(idempotent),
+		TEST(groups_of_two_families),
+		TEST(idempotent),
 		TEST(devices),
-		TEST(ten_thousand),	    TEST(random_tables_against_the_kernels_rule),
+		TEST(ten_thousand),
+		TEST(random_tables_against_the_kernels_rule),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

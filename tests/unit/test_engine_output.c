@@ -138,7 +138,9 @@ static void output_v6(void **state)
 
 static void output_gathers(void **state)
 {
-	struct iovec iov[] = { { payload, 1 }, { NULL, 0 }, { payload + 1, 100 }, { payload + 101, 7 } };
+	struct iovec iov[] = {
+		{ payload, 1 }, { NULL, 0 }, { payload + 1, 100 }, { payload + 101, 7 }
+	};
 	struct tx_dgram d = ordinary(false, iov, 4);
 
 	(void)state;
@@ -223,7 +225,8 @@ static void there_and_back(void **state)
 	(void)state;
 	assert_non_null(peer);
 	for (int v6 = 0; v6 < 2; v6++) {
-		sock_make(&client, v6 ? AF_INET6 : AF_INET, NULL, 4000, v6 ? "fd00::1" : "10.0.0.1", 53);
+		sock_make(&client, v6 ? AF_INET6 : AF_INET, NULL, 4000, v6 ? "fd00::1" : "10.0.0.1",
+			  53);
 		demux_add(&client);
 		for (unsigned len = 0; len <= MAX_V4 - 20; len += 13) {
 			struct iovec iov = { payload, len };

@@ -322,9 +322,13 @@ static void becomes_accelerated_later(void **state)
 
 static void random_calls_beside_the_kernel(void **state)
 {
-	static const uint32_t kinds[] = { EPOLLIN, EPOLLIN | EPOLLET, EPOLLIN | EPOLLONESHOT,
-					  EPOLLIN | EPOLLET | EPOLLONESHOT, EPOLLIN | EPOLLOUT,
-					  EPOLLOUT, 0 };
+	static const uint32_t kinds[] = { EPOLLIN,
+					  EPOLLIN | EPOLLET,
+					  EPOLLIN | EPOLLONESHOT,
+					  EPOLLIN | EPOLLET | EPOLLONESHOT,
+					  EPOLLIN | EPOLLOUT,
+					  EPOLLOUT,
+					  0 };
 	bool in[MEMBERS] = { false };
 	uint64_t seed = 23;
 	int events = 0;
@@ -368,7 +372,8 @@ static void waits_until_the_deadline(void **state)
 
 	(void)state;
 	control(EPOLL_CTL_ADD, 0, EPOLLIN);
-	assert_int_equal(epoll_wait_set(ep, epfd, ev, 16, wait_deadline(30 * NSEC_PER_MSEC), NULL), 0);
+	assert_int_equal(epoll_wait_set(ep, epfd, ev, 16, wait_deadline(30 * NSEC_PER_MSEC), NULL),
+			 0);
 	took = clock_ns() - begun;
 	assert_in_range(took, 30 * NSEC_PER_MSEC, 500 * NSEC_PER_MSEC);
 }
@@ -378,7 +383,8 @@ static void *feed_later(void *arg)
 	static struct loose_dgram late;
 
 	usleep(50000);
-	queue_put(m[*(int *)arg].s, loose_make(&late, "10.0.0.9", 99, "10.0.0.1", 53, "hello", 5), true);
+	queue_put(m[*(int *)arg].s, loose_make(&late, "10.0.0.9", 99, "10.0.0.1", 53, "hello", 5),
+		  true);
 	epoll_feed(m[*(int *)arg].s);
 	return NULL;
 }

@@ -45,7 +45,8 @@ static inline int bound_socket(struct sockaddr_in *in)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	socklen_t len = sizeof(*in);
 
-	*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*in = (struct sockaddr_in){ .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	assert_int_equal(bind(fd, (void *)in, sizeof(*in)), 0);
 	assert_int_equal(getsockname(fd, (void *)in, &len), 0);
 	return fd;

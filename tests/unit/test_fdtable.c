@@ -268,7 +268,8 @@ static void look_up_against_close(void **state)
 		pthread_join(t[i], &result);
 		assert_null(result);
 	}
-	print_message("%u rounds, %lu look-ups found it\n", rounds, (unsigned long)(found[0] + found[1]));
+	print_message("%u rounds, %lu look-ups found it\n", rounds,
+		      (unsigned long)(found[0] + found[1]));
 	assert_int_equal(same, 0);
 	assert_int_equal(gone, 0);
 	assert_int_equal(fdtable_used, 0);

@@ -435,8 +435,10 @@ static bool group_by(const char *dst, const char *source, const char *dev)
 
 static void groups(void **state)
 {
-	static const char *const four[] = { "239.1.1.1", "239.255.129.7", "224.0.0.251", "224.0.1.129" };
-	static const char *const six[] = { "ff02::fb", "ff05::2", "ff08::1:2", "ff0e::7", "ff15::9" };
+	static const char *const four[] = { "239.1.1.1", "239.255.129.7", "224.0.0.251",
+					    "224.0.1.129" };
+	static const char *const six[] = { "ff02::fb", "ff05::2", "ff08::1:2", "ff0e::7",
+					   "ff15::9" };
 
 	(void)state;
 	assert_false(group_by(four[0], NULL, "v0")); /* no address, perhaps no IPv4 at all */

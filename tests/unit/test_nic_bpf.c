@@ -374,21 +374,14 @@ static void show_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(plain_datagrams_are_taken),
-		CASE(the_lease_decides),
-		CASE(another_port_or_address_passes),
-		CASE(specific_flows),
-		CASE(group_destinations_pass), CASE(steered_groups_are_taken),
-		CASE(other_protocols_pass),
-		CASE(tagged_frames_pass),
-		CASE(options_and_fragments_pass),
-		CASE(cut_frames_pass),
-		CASE(lengths_that_disagree_pass),
-		CASE(martians_pass),
-		CASE(own_addresses_as_source_pass),
-		CASE(what_does_not_fit_passes),
-		CASE(a_queue_without_socket_passes),
-		CASE(show_cost),
+		CASE(plain_datagrams_are_taken),      CASE(the_lease_decides),
+		CASE(another_port_or_address_passes), CASE(specific_flows),
+		CASE(group_destinations_pass),	      CASE(steered_groups_are_taken),
+		CASE(other_protocols_pass),	      CASE(tagged_frames_pass),
+		CASE(options_and_fragments_pass),     CASE(cut_frames_pass),
+		CASE(lengths_that_disagree_pass),     CASE(martians_pass),
+		CASE(own_addresses_as_source_pass),   CASE(what_does_not_fit_passes),
+		CASE(a_queue_without_socket_passes),  CASE(show_cost),
 	};
 	int status = program_open();
 

@@ -44,8 +44,8 @@ static void test_shrink(void **state)
 		{ "01230123", 1, 4, "11232123" },
 		{ "0000111223", 8, 4, "0000111220" }, /* an operator's weights */
 		{ "0000111223", 4, 4, "0000111013" },
-		{ "00112211", 8, 4, "00112211" },     /* nothing led there */
-		{ "3333", 8, 4, "0120" },	      /* everything did */
+		{ "00112211", 8, 4, "00112211" }, /* nothing led there */
+		{ "3333", 8, 4, "0120" },	  /* everything did */
 		{ "33", 8 | 2, 4, "02" },
 		{ "0101", 3, 2, "-" },
 		{ "0000", 1, 1, "-" },
@@ -53,7 +53,8 @@ static void test_shrink(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(shrink(cases[i].before, cases[i].taken, cases[i].queues), cases[i].after);
+		assert_string_equal(shrink(cases[i].before, cases[i].taken, cases[i].queues),
+				    cases[i].after);
 }
 
 static void test_even(void **state)
@@ -102,7 +103,8 @@ static void test_build(void **state)
 	rule_build(&s, false, &v4, htons(53), 3);
 	assert_int_equal(s.h_u.udp_ip4_spec.ip4dst, htonl(0x0a000001));
 	assert_int_equal(s.m_u.udp_ip4_spec.ip4dst, 0xffffffff);
-	assert_int_equal(s.m_u.udp_ip4_spec.ip4src | s.m_u.udp_ip4_spec.psrc | s.m_u.udp_ip4_spec.tos, 0);
+	assert_int_equal(
+		s.m_u.udp_ip4_spec.ip4src | s.m_u.udp_ip4_spec.psrc | s.m_u.udp_ip4_spec.tos, 0);
 	rule_build(&s, true, &v6, htons(53), 1);
 	assert_int_equal(s.flow_type, UDP_V6_FLOW);
 	assert_memory_equal(s.h_u.udp_ip6_spec.ip6dst, v6.b, 16);
@@ -145,8 +147,9 @@ static void test_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shrink), cmocka_unit_test(test_even), cmocka_unit_test(test_many_queues),
-		cmocka_unit_test(test_build),  cmocka_unit_test(test_same),
+		cmocka_unit_test(test_shrink),	    cmocka_unit_test(test_even),
+		cmocka_unit_test(test_many_queues), cmocka_unit_test(test_build),
+		cmocka_unit_test(test_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

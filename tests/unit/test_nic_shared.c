@@ -396,12 +396,8 @@ int main(void)
 		CASE(show_cost),
 	};
 	const struct CMUnitTest exact[] = {
-		CASE(the_place_is_found),
-		CASE(the_cookie_is_compared),
-		CASE(cookies_are_counted),
-		CASE(a_rule_is_needed_too),
-		CASE(a_group_is_divided),
-		CASE(show_cost),
+		CASE(the_place_is_found),   CASE(the_cookie_is_compared), CASE(cookies_are_counted),
+		CASE(a_rule_is_needed_too), CASE(a_group_is_divided),	  CASE(show_cost),
 	};
 	int status = program_open();
 
@@ -414,7 +410,8 @@ int main(void)
 	status = cmocka_run_group_tests_name("by shape", tests, NULL, NULL);
 	program_close();
 	cookie_index = xdp_cookie_index();
-	status = status || program_open() || cmocka_run_group_tests_name("by cookie", exact, NULL, NULL);
+	status = status || program_open() ||
+		 cmocka_run_group_tests_name("by cookie", exact, NULL, NULL);
 	program_close();
 	return status;
 }

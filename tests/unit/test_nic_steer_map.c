@@ -236,7 +236,8 @@ static void groups_need_their_own_rule(void **state)
 	assert_true(wanted("fe80::9", 7, "ff02::fb", 5353));
 	assert_false(wanted("fe80::9", 8, "ff02::fb", 5353));
 	assert_int_equal(steer("ff01::fb", 5353, NULL, 0, true), 0);
-	assert_false(wanted("fe80::9", 7, "ff01::fb", 5353)); /* of one host: nothing that comes by wire */
+	assert_false(wanted("fe80::9", 7, "ff01::fb",
+			    5353)); /* of one host: nothing that comes by wire */
 	assert_int_equal(steer(NULL, 5353, "224.0.0.251", 1, true), -EOPNOTSUPP);
 	assert_int_equal(steer("224.0.0.251", 5353, NULL, 0, false), 0);
 	assert_false(wanted("10.0.0.9", 5353, "224.0.0.251", 5353));
@@ -335,12 +336,18 @@ static void cookies_fill_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(any_needs_a_local_address),	 CASE(families_are_apart),
-		CASE(a_local_flow_matches_its_address),	 CASE(a_connected_flow_matches_its_peer),
-		CASE(kinds_of_one_port_do_not_disturb),	 CASE(odd_flows_are_refused),
-		CASE(alike_flows_are_counted),		 CASE(a_shared_wildcard_is_both_or_neither),
-		CASE(a_full_table_says_so_and_recovers), CASE(many_local_addresses),
-		CASE(martians_pass_except_on_loopback),	 CASE(groups_need_their_own_rule),
+		CASE(any_needs_a_local_address),
+		CASE(families_are_apart),
+		CASE(a_local_flow_matches_its_address),
+		CASE(a_connected_flow_matches_its_peer),
+		CASE(kinds_of_one_port_do_not_disturb),
+		CASE(odd_flows_are_refused),
+		CASE(alike_flows_are_counted),
+		CASE(a_shared_wildcard_is_both_or_neither),
+		CASE(a_full_table_says_so_and_recovers),
+		CASE(many_local_addresses),
+		CASE(martians_pass_except_on_loopback),
+		CASE(groups_need_their_own_rule),
 		CASE(cookies_fill_up),
 	};
 

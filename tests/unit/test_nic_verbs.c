@@ -5,7 +5,6 @@
 
 #include "tests/unit/test_nic_verbs.h"
 
-
 static void it_is_described(void **state)
 {
 	(void)state;

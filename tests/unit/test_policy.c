@@ -67,7 +67,8 @@ static void a_line_allows_what_it_says(void **state)
 	(void)state;
 	assert_int_equal(add("allow user=1000 ports=53,4000-4010 interface=eth0,eth1"), 0);
 	assert_true(gives(1000, "eth0", 53) && gives(1000, "eth1", 4010));
-	assert_false(gives(1000, "eth2", 53) || gives(1000, "eth0", 54) || gives(1001, "eth0", 53) || gives(0, "eth0", 53));
+	assert_false(gives(1000, "eth2", 53) || gives(1000, "eth0", 54) ||
+		     gives(1001, "eth0", 53) || gives(0, "eth0", 53));
 	assert_false(ask_as(1000, 9, "eth0", false).raw);
 	assert_int_equal(ask_as(1000, 9, "eth0", true).ports, 0);
 }
@@ -106,7 +107,8 @@ static void groups_and_everybody(void **state)
 	assert_int_equal(add("allow group=9 ports=2 interface=*"), 0);
 	policy_ask(&policy, &peer, "eth0", false, &grant);
 	assert_int_equal(grant.ports, 1);
-	assert_true(gives(80, "eth0", 2)); /* by its group 9, and not because its user has the number 80 */
+	assert_true(gives(80, "eth0",
+			  2)); /* by its group 9, and not because its user has the number 80 */
 	assert_false(gives(80, "eth0", 1));
 	assert_int_equal(add("allow user=* ports=3 interface=*"), 0);
 	assert_true(gives(12345, "eth0", 3));
@@ -130,7 +132,8 @@ static void what_is_wrong_is_named(void **state)
 		{ "allow user=0 ports=70000 interface=*", "70000" },
 		{ "allow user=0 ports= interface=*", "" },
 		{ "allow user=0 ports=1 interface=", "interface" },
-		{ "allow user=0 ports=1 interface=a-name-that-is-too-long", "a-name-that-is-too-long" },
+		{ "allow user=0 ports=1 interface=a-name-that-is-too-long",
+		  "a-name-that-is-too-long" },
 		{ "allow user=no-such-user ports=1 interface=*", "no user \"no-such-user\"" },
 		{ "allow group=no-such-group ports=1 interface=*", "no group" },
 		{ "allow user=4294967295 ports=1 interface=*", "no user" },
@@ -171,10 +174,16 @@ static void files(void **state)
 		skip();
 	assert_int_equal(read_file("# nothing\n\n  \n   # at all\n", 0644), 0);
 	assert_true(STAILQ_EMPTY(&policy.rules));
-	assert_int_equal(read_file("# one\nallow user=0 ports=1 interface=*\n\nallow user=1 ports=1 interface=*", 0600), 0);
+	assert_int_equal(
+		read_file("# one\nallow user=0 ports=1 interface=*\n\nallow user=1 ports=1 interface=*",
+			  0600),
+		0);
 	assert_true(gives(0, "eth0", 1) && gives(1, "eth0", 1));
 	policy_free(&policy);
-	assert_int_equal(read_file("allow user=0 ports=1 interface=*\n\nallow us=1 ports=1 interface=*\n", 0600), -EINVAL);
+	assert_int_equal(
+		read_file("allow user=0 ports=1 interface=*\n\nallow us=1 ports=1 interface=*\n",
+			  0600),
+		-EINVAL);
 	assert_non_null(strstr(why, "line 3: "));
 	assert_true(STAILQ_EMPTY(&policy.rules));
 	assert_int_equal(read_file("", 0664), -EPERM);
@@ -209,9 +218,14 @@ static void sockets_are_counted_by_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(nothing_is_allowed_by_itself), CASE(a_line_allows_what_it_says), CASE(an_address_is_part_of_a_port),
-		CASE(lines_add_up),		    CASE(groups_and_everybody),	      CASE(what_is_wrong_is_named),
-		CASE(files),			    CASE(sockets_are_counted_by_port),
+		CASE(nothing_is_allowed_by_itself),
+		CASE(a_line_allows_what_it_says),
+		CASE(an_address_is_part_of_a_port),
+		CASE(lines_add_up),
+		CASE(groups_and_everybody),
+		CASE(what_is_wrong_is_named),
+		CASE(files),
+		CASE(sockets_are_counted_by_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

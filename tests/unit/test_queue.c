@@ -41,8 +41,8 @@ static int fresh(void **state)
 
 static struct dgram *make(unsigned i, const char *text)
 {
-	struct dgram *d = loose_make(&frame[i], "10.0.0.9", (uint16_t)(1000 + i), "10.0.0.1", 53, text,
-				     (unsigned)strlen(text));
+	struct dgram *d = loose_make(&frame[i], "10.0.0.9", (uint16_t)(1000 + i), "10.0.0.1", 53,
+				     text, (unsigned)strlen(text));
 
 	d->engine = &engine;
 	return d;

@@ -36,10 +36,10 @@ static const struct {
 	int nr;
 	long a, b, c, d;
 } calls[] = {
-	{ SYS_getpid, 0, 0, 0, 0 },	       { SYS_gettid, 0, 0, 0, 0 },
-	{ SYS_fcntl, 0, F_GETFL, 0, 0 },       { SYS_close, -1, 0, 0, 0 },
-	{ SYS_rt_sigprocmask, 0, 0, 0, 8 },    { SYS_getcpu, 0, 0, 0, 0 },
-	{ SYS_epoll_pwait, -1, 0, 1, 0 },      { SYS_pidfd_open, 0, 0, 0, 0 },
+	{ SYS_getpid, 0, 0, 0, 0 },	    { SYS_gettid, 0, 0, 0, 0 },
+	{ SYS_fcntl, 0, F_GETFL, 0, 0 },    { SYS_close, -1, 0, 0, 0 },
+	{ SYS_rt_sigprocmask, 0, 0, 0, 8 }, { SYS_getcpu, 0, 0, 0, 0 },
+	{ SYS_epoll_pwait, -1, 0, 1, 0 },   { SYS_pidfd_open, 0, 0, 0, 0 },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -53,10 +53,12 @@ static unsigned stopped_by_kernel(const struct sock_fprog *prog)
 	assert_int_equal(pipe(out), 0);
 	pid = fork();
 	if (pid == 0) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog))
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog))
 			_exit(1);
 		for (unsigned i = 0; i < CALLS; i++)
-			if (rawcall6(calls[i].nr, calls[i].a, calls[i].b, calls[i].c, calls[i].d, 0, 0) == -EMLINK)
+			if (rawcall6(calls[i].nr, calls[i].a, calls[i].b, calls[i].c, calls[i].d, 0,
+				     0) == -EMLINK)
 				stopped |= 1u << i;
 		rawcall6(SYS_write, out[1], (long)&stopped, sizeof(stopped), 0, 0, 0);
 		rawcall6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
@@ -86,10 +88,10 @@ static void compare(struct sock_filter *code, unsigned short n)
 
 	assert_int_equal(stopped_by_us(&with), stopped_by_kernel(&prog));
 }
-#define COMPARE(...)                                                                                \
-	do {                                                                                        \
-		struct sock_filter code[] = { __VA_ARGS__ };                                        \
-		compare(code, sizeof(code) / sizeof(code[0]));                                      \
+#define COMPARE(...)                                                                               \
+	do {                                                                                       \
+		struct sock_filter code[] = { __VA_ARGS__ };                                       \
+		compare(code, sizeof(code) / sizeof(code[0]));                                     \
 	} while (0)
 
 static void lists(void **state)
@@ -98,41 +100,55 @@ static void lists(void **state)
 	COMPARE(RET(YES));
 	COMPARE(RET(SECCOMP_RET_LOG));
 	COMPARE(NR, IF(BPF_JEQ, SYS_getpid, 0, 1), RET(NO), RET(YES));
-	COMPARE(NR, IF(BPF_JEQ, SYS_gettid, 1, 0), IF(BPF_JEQ, SYS_pidfd_open, 0, 1), RET(NO), RET(YES));
-	COMPARE(NR, IF(BPF_JGE, SYS_close, 0, 3), IF(BPF_JGT, SYS_getpid, 1, 0), RET(NO), RET(YES), RET(YES));
-	COMPARE(ARCH, IF(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0), RET(YES), NR, IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
-	COMPARE(ARCH, IF(BPF_JEQ, AUDIT_ARCH_AARCH64, 1, 0), RET(YES), NR, IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
-	COMPARE(NR, OP(BPF_JMP | BPF_JA, 1), RET(NO), IF(BPF_JSET, 64, 0, 1), RET(YES), IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
+	COMPARE(NR, IF(BPF_JEQ, SYS_gettid, 1, 0), IF(BPF_JEQ, SYS_pidfd_open, 0, 1), RET(NO),
+		RET(YES));
+	COMPARE(NR, IF(BPF_JGE, SYS_close, 0, 3), IF(BPF_JGT, SYS_getpid, 1, 0), RET(NO), RET(YES),
+		RET(YES));
+	COMPARE(ARCH, IF(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0), RET(YES), NR,
+		IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
+	COMPARE(ARCH, IF(BPF_JEQ, AUDIT_ARCH_AARCH64, 1, 0), RET(YES), NR,
+		IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
+	COMPARE(NR, OP(BPF_JMP | BPF_JA, 1), RET(NO), IF(BPF_JSET, 64, 0, 1), RET(YES),
+		IF(BPF_JEQ, SYS_close, 0, 1), RET(NO), RET(YES));
 }
 
 static void arguments(void **state)
 {
 	(void)state;
-	COMPARE(NR, IF(BPF_JEQ, SYS_fcntl, 0, 2), ARG(1), IF(BPF_JEQ, F_GETFL, 1, 0), RET(YES), RET(NO | 0), RET(NO));
-	COMPARE(NR, IF(BPF_JEQ, SYS_rt_sigprocmask, 0, 3), ARG(3), IF(BPF_JEQ, 8, 0, 1), RET(NO), RET(YES));
-	COMPARE(NR, IF(BPF_JEQ, SYS_epoll_pwait, 0, 3), ARG(2), IF(BPF_JGT, 0, 0, 1), RET(NO), RET(YES));
+	COMPARE(NR, IF(BPF_JEQ, SYS_fcntl, 0, 2), ARG(1), IF(BPF_JEQ, F_GETFL, 1, 0), RET(YES),
+		RET(NO | 0), RET(NO));
+	COMPARE(NR, IF(BPF_JEQ, SYS_rt_sigprocmask, 0, 3), ARG(3), IF(BPF_JEQ, 8, 0, 1), RET(NO),
+		RET(YES));
+	COMPARE(NR, IF(BPF_JEQ, SYS_epoll_pwait, 0, 3), ARG(2), IF(BPF_JGT, 0, 0, 1), RET(NO),
+		RET(YES));
 }
 
 static void arithmetic(void **state)
 {
 	static const struct sock_filter ops[] = {
-		OP(BPF_ALU | BPF_ADD | BPF_K, 1),   OP(BPF_ALU | BPF_SUB | BPF_K, 1),	OP(BPF_ALU | BPF_MUL | BPF_K, 3),
-		OP(BPF_ALU | BPF_DIV | BPF_K, 2),   OP(BPF_ALU | BPF_AND | BPF_K, 38),	OP(BPF_ALU | BPF_OR | BPF_K, 1),
-		OP(BPF_ALU | BPF_XOR | BPF_K, 7),   OP(BPF_ALU | BPF_LSH | BPF_K, 1),	OP(BPF_ALU | BPF_RSH | BPF_K, 2),
-		OP(BPF_ALU | BPF_NEG, 0),	    OP(BPF_ALU | BPF_ADD | BPF_X, 0),	OP(BPF_ALU | BPF_SUB | BPF_X, 0),
-		OP(BPF_ALU | BPF_MUL | BPF_X, 0),   OP(BPF_ALU | BPF_DIV | BPF_X, 0),	OP(BPF_ALU | BPF_AND | BPF_X, 0),
-		OP(BPF_ALU | BPF_OR | BPF_X, 0),    OP(BPF_ALU | BPF_XOR | BPF_X, 0),	OP(BPF_ALU | BPF_LSH | BPF_X, 0),
-		OP(BPF_ALU | BPF_RSH | BPF_X, 0),   OP(BPF_LD | BPF_W | BPF_LEN, 0),	OP(BPF_LD | BPF_IMM, 77),
-		OP(BPF_LD | BPF_MEM, 2),	    OP(BPF_MISC | BPF_TXA, 0),
+		OP(BPF_ALU | BPF_ADD | BPF_K, 1),  OP(BPF_ALU | BPF_SUB | BPF_K, 1),
+		OP(BPF_ALU | BPF_MUL | BPF_K, 3),  OP(BPF_ALU | BPF_DIV | BPF_K, 2),
+		OP(BPF_ALU | BPF_AND | BPF_K, 38), OP(BPF_ALU | BPF_OR | BPF_K, 1),
+		OP(BPF_ALU | BPF_XOR | BPF_K, 7),  OP(BPF_ALU | BPF_LSH | BPF_K, 1),
+		OP(BPF_ALU | BPF_RSH | BPF_K, 2),  OP(BPF_ALU | BPF_NEG, 0),
+		OP(BPF_ALU | BPF_ADD | BPF_X, 0),  OP(BPF_ALU | BPF_SUB | BPF_X, 0),
+		OP(BPF_ALU | BPF_MUL | BPF_X, 0),  OP(BPF_ALU | BPF_DIV | BPF_X, 0),
+		OP(BPF_ALU | BPF_AND | BPF_X, 0),  OP(BPF_ALU | BPF_OR | BPF_X, 0),
+		OP(BPF_ALU | BPF_XOR | BPF_X, 0),  OP(BPF_ALU | BPF_LSH | BPF_X, 0),
+		OP(BPF_ALU | BPF_RSH | BPF_X, 0),  OP(BPF_LD | BPF_W | BPF_LEN, 0),
+		OP(BPF_LD | BPF_IMM, 77),	   OP(BPF_LD | BPF_MEM, 2),
+		OP(BPF_MISC | BPF_TXA, 0),
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
 		for (unsigned limit = 1; limit < 400; limit += 57)
-			COMPARE(NR, OP(BPF_ST, 2), OP(BPF_LDX | BPF_MEM, 2), OP(BPF_LDX | BPF_IMM, 5), OP(BPF_STX, 3),
-				ops[i], OP(BPF_ALU | BPF_AND | BPF_K, 0x1ff), IF(BPF_JGE, limit, 0, 6),
-				OP(BPF_LDX | BPF_MEM, 3), IFX(BPF_JGT, 0, 4), NR, IF(BPF_JEQ, SYS_write, 2, 0),
-				IF(BPF_JEQ, SYS_exit_group, 1, 0), RET(NO), RET(YES));
+			COMPARE(NR, OP(BPF_ST, 2), OP(BPF_LDX | BPF_MEM, 2),
+				OP(BPF_LDX | BPF_IMM, 5), OP(BPF_STX, 3), ops[i],
+				OP(BPF_ALU | BPF_AND | BPF_K, 0x1ff), IF(BPF_JGE, limit, 0, 6),
+				OP(BPF_LDX | BPF_MEM, 3), IFX(BPF_JGT, 0, 4), NR,
+				IF(BPF_JEQ, SYS_write, 2, 0), IF(BPF_JEQ, SYS_exit_group, 1, 0),
+				RET(NO), RET(YES));
 }
 
 /* A second filter only takes away; strict mode leaves read() and write(). */
@@ -163,7 +179,8 @@ static void several(void **state)
 static void own_calls(void **state)
 {
 	struct sock_filter code[] = { NR, IF(BPF_JEQ, SYS_gettid, 0, 1), RET(NO), RET(YES) };
-	struct sandbox before = sandbox, next = sandbox_with(&before, &(struct sock_fprog){ 4, code });
+	struct sandbox before = sandbox,
+		       next = sandbox_with(&before, &(struct sock_fprog){ 4, code });
 
 	(void)state;
 	assert_true(next.opens);
@@ -177,8 +194,9 @@ static void own_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists),   cmocka_unit_test(arguments), cmocka_unit_test(arithmetic),
-		cmocka_unit_test(several), cmocka_unit_test(own_calls),
+		cmocka_unit_test(lists),      cmocka_unit_test(arguments),
+		cmocka_unit_test(arithmetic), cmocka_unit_test(several),
+		cmocka_unit_test(own_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

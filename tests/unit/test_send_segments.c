@@ -39,7 +39,8 @@ static void cuts_anywhere(void **state)
 					d = cut(&all, size);
 					assert_int_equal(d.id, i);
 					assert_int_equal(d.len, 13 - at < size ? 13 - at : size);
-					assert_ptr_equal((uint8_t *)d.iov->iov_base + d.skip, payload + at);
+					assert_ptr_equal((uint8_t *)d.iov->iov_base + d.skip,
+							 payload + at);
 				}
 				assert_int_equal(at, 13);
 				assert_int_equal(all.len, 0);

@@ -237,7 +237,9 @@ static void segment_size(void **state)
 	static const struct {
 		int family;
 		const char *to;
-	} where[] = { { AF_INET, "10.0.0.9" }, { AF_INET6, "10.0.0.9" }, { AF_INET6, "2001:db8::9" } };
+	} where[] = { { AF_INET, "10.0.0.9" },
+		      { AF_INET6, "10.0.0.9" },
+		      { AF_INET6, "2001:db8::9" } };
 	static const uint16_t sizes[] = { 0, 1, 1472, UINT16_MAX };
 	uint16_t size = 100;
 
@@ -254,7 +256,8 @@ static void segment_size(void **state)
 		}
 		fresh(NULL);
 		d.destination = addr(where[i].to);
-		add_int(IPPROTO_UDP, UDP_SEGMENT, 100); /* as the option has it, but not the message */
+		add_int(IPPROTO_UDP, UDP_SEGMENT,
+			100); /* as the option has it, but not the message */
 		assert_false(parse(where[i].family));
 		fresh(NULL);
 		d.destination = addr(where[i].to);
@@ -376,17 +379,17 @@ static void mutations_against_the_kernel(void **state)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	for (int i = 0; i < 30000; i++) {
 		struct in_pktinfo info = { .ipi_ifindex = 1 };
-		struct msghdr msg = { .msg_name = &to,
-				      .msg_namelen = sizeof(to),
-				      .msg_iov = &iov,
-				      .msg_iovlen = 1 };
+		struct msghdr msg = {
+			.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov, .msg_iovlen = 1
+		};
 
 		fresh(NULL);
 		add_int(SOL_IP, IP_TTL, 5);
 		add(SOL_IP, IP_PKTINFO, &info, sizeof(info));
 		add_int(SOL_IP, IP_TOS, 4);
 		for (unsigned n = random_next(&seed) % 3; n > 0; n--)
-			control.bytes[random_next(&seed) % control.len] = (uint8_t)random_next(&seed);
+			control.bytes[random_next(&seed) % control.len] =
+				(uint8_t)random_next(&seed);
 		control.len -= random_next(&seed) % 4 ? 0 : random_next(&seed) % control.len;
 		msg.msg_controllen = control.len;
 		msg.msg_control = page + 4096 - control.len;

@@ -187,10 +187,14 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),	       cmocka_unit_test(contents_stay),
-		cmocka_unit_test(limit),	       cmocka_unit_test(limit_over_chunks),
-		cmocka_unit_test(larger_than_a_chunk), cmocka_unit_test(reserve),
-		cmocka_unit_test(reserve_up_to_the_limit), cmocka_unit_test(reentered),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(contents_stay),
+		cmocka_unit_test(limit),
+		cmocka_unit_test(limit_over_chunks),
+		cmocka_unit_test(larger_than_a_chunk),
+		cmocka_unit_test(reserve),
+		cmocka_unit_test(reserve_up_to_the_limit),
+		cmocka_unit_test(reentered),
 		cmocka_unit_test(threads),
 	};
 

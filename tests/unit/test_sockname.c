@@ -169,7 +169,8 @@ static void builds_names(void **state)
 {
 	struct ipaddr four = addr("10.1.2.3"), six = addr("2001:db8::9"), local = addr("fe80::9");
 	struct sockaddr_in want4 = in4("10.1.2.3", 53);
-	struct sockaddr_in6 mapped = in6("::ffff:10.1.2.3", 53, 0), want6 = in6("2001:db8::9", 53, 0);
+	struct sockaddr_in6 mapped = in6("::ffff:10.1.2.3", 53, 0),
+			    want6 = in6("2001:db8::9", 53, 0);
 	struct sockaddr_in6 scoped = in6("fe80::9", 53, 4);
 	struct sockaddr_storage ss;
 

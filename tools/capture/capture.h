@@ -56,7 +56,8 @@ void sources_close(struct sources *s);
 bool pcapng_begin(FILE *out);
 
 /* One frame. Interfaces are described as they come. */
-bool pcapng_frame(FILE *out, const struct source *from, const struct capture_slot *slot, uint32_t kept);
+bool pcapng_frame(FILE *out, const struct source *from, const struct capture_slot *slot,
+		  uint32_t kept);
 
 /* How many were lost, of the interfaces of @from. */
 bool pcapng_lost(FILE *out, const struct source *from);

@@ -80,7 +80,8 @@ static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *value
 
 	errno = 0;
 	*value = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *value >= min && *value <= max;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *value >= min &&
+	       *value <= max;
 }
 
 static bool take_number(struct options *o, int c, const char *text)
@@ -116,7 +117,8 @@ static bool compile(struct options *o, char **words, int n)
 	bool good = dead != NULL;
 
 	for (int i = 0; i < n && len < sizeof(text); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "", words[i]);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
+					words[i]);
 	if (good && pcap_compile(dead, &o->filter, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
 		complain("filter: %s", pcap_geterr(dead));
 		good = false;
@@ -130,10 +132,14 @@ static bool compile(struct options *o, char **words, int n)
 /* -1: go on; else the exit status. */
 static int read_options(struct options *o, int argc, char **argv)
 {
-	static const struct option names[] = { { "write", required_argument, NULL, 'w' },   { "count", required_argument, NULL, 'c' },
-					       { "snaplen", required_argument, NULL, 's' }, { "buffer", required_argument, NULL, 'b' },
-					       { "pid", required_argument, NULL, 'p' },	    { "interface", required_argument, NULL, 'i' },
-					       { "help", no_argument, NULL, 'h' },	    { 0 } };
+	static const struct option names[] = { { "write", required_argument, NULL, 'w' },
+					       { "count", required_argument, NULL, 'c' },
+					       { "snaplen", required_argument, NULL, 's' },
+					       { "buffer", required_argument, NULL, 'b' },
+					       { "pid", required_argument, NULL, 'p' },
+					       { "interface", required_argument, NULL, 'i' },
+					       { "help", no_argument, NULL, 'h' },
+					       { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "w:c:s:b:p:i:h", names, NULL)) != -1) {
@@ -226,7 +232,8 @@ static bool take_all(const struct options *o, struct sources *s, FILE *out, uint
 
 static void tell_beginning(const struct sources *s)
 {
-	fprintf(stderr, "kbaccel capture: %u process%s; ^C ends it\n", s->count, s->count == 1 ? "" : "es");
+	fprintf(stderr, "kbaccel capture: %u process%s; ^C ends it\n", s->count,
+		s->count == 1 ? "" : "es");
 }
 
 static int why_none(const struct sources *s)
@@ -250,8 +257,10 @@ static void warn_unattached(const struct sources *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (!s->list[i].attached)
-			fprintf(stderr, "kbaccel capture: process %d gives nothing: it does nothing at the moment, or its seccomp "
-					"filter forbids it\n", (int)s->list[i].pid);
+			fprintf(stderr,
+				"kbaccel capture: process %d gives nothing: it does nothing at the moment, or its seccomp "
+				"filter forbids it\n",
+				(int)s->list[i].pid);
 }
 
 static int run(struct options *o, struct sources *s, FILE *out)
@@ -286,11 +295,15 @@ static int run(struct options *o, struct sources *s, FILE *out)
 		good = good && pcapng_lost(out, &s->list[i]);
 	}
 	sources_close(s);
-	fprintf(stderr, "kbaccel capture: %llu frames%s", (unsigned long long)taken, lost ? "" : "\n");
+	fprintf(stderr, "kbaccel capture: %llu frames%s", (unsigned long long)taken,
+		lost ? "" : "\n");
 	if (lost)
-		fprintf(stderr, ", %llu lost: larger --buffer, or a FILTER does not help, since it is applied here\n",
+		fprintf(stderr,
+			", %llu lost: larger --buffer, or a FILTER does not help, since it is applied here\n",
 			(unsigned long long)lost);
-	return good || errno == EPIPE ? EXIT_SUCCESS : complain("%s: %s", o->file ? o->file : "tcpdump", strerror(errno));
+	return good || errno == EPIPE
+		       ? EXIT_SUCCESS
+		       : complain("%s: %s", o->file ? o->file : "tcpdump", strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -308,7 +321,11 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	s.slots = o.slots;
-	s.slot_size = (uint32_t)((sizeof(struct capture_slot) + (o.snaplen < MAX_FRAME ? 256u > o.snaplen ? 256u : o.snaplen : MAX_FRAME) + 7) & ~7u);
+	s.slot_size = (uint32_t)((sizeof(struct capture_slot) +
+				  (o.snaplen < MAX_FRAME ? 256u > o.snaplen ? 256u : o.snaplen
+							 : MAX_FRAME) +
+				  7) &
+				 ~7u);
 	if (!sources_find(&s, o.pid, o.pids))
 		return why_none(&s);
 	out = open_output(&o, &tcpdump);

@@ -10,7 +10,15 @@
 #define MAX_INTERFACES 1024
 
 enum { SECTION = 0x0a0d0d0a, INTERFACE = 1, STATISTICS = 5, PACKET = 6 };
-enum { OPT_END = 0, OPT_IF_NAME = 2, OPT_IF_DESCRIPTION = 3, OPT_IF_TSRESOL = 9, OPT_PACKET_FLAGS = 2, OPT_IF_DROP = 5, OPT_APPLICATION = 4 };
+enum {
+	OPT_END = 0,
+	OPT_IF_NAME = 2,
+	OPT_IF_DESCRIPTION = 3,
+	OPT_IF_TSRESOL = 9,
+	OPT_PACKET_FLAGS = 2,
+	OPT_IF_DROP = 5,
+	OPT_APPLICATION = 4
+};
 #define LINKTYPE_ETHERNET 1
 #define NANOSECONDS 9
 
@@ -88,7 +96,8 @@ static bool describe(FILE *out, const struct source *from, const char *ifname)
 	uint8_t resolution = NANOSECONDS;
 	uint16_t link[2] = { LINKTYPE_ETHERNET, 0 };
 
-	snprintf(text, sizeof(text), "fast path of process %d (%.28s)", (int)from->pid, from->page->program);
+	snprintf(text, sizeof(text), "fast path of process %d (%.28s)", (int)from->pid,
+		 from->page->program);
 	start(INTERFACE);
 	put(link, sizeof(link));
 	put32(0); /* no limit but that of the frames */
@@ -118,7 +127,8 @@ static void put_stamp(uint64_t stamp)
 	put32((uint32_t)stamp);
 }
 
-bool pcapng_frame(FILE *out, const struct source *from, const struct capture_slot *slot, uint32_t kept)
+bool pcapng_frame(FILE *out, const struct source *from, const struct capture_slot *slot,
+		  uint32_t kept)
 {
 	char ifname[IF_NAMESIZE];
 	uint32_t flags = slot->direction;

@@ -57,7 +57,8 @@ static size_t length_for(const struct sources *s, const struct stats_page *page)
 /* Gives the ring's memory back; it reads as zeros then. */
 static void forget(const struct source *from)
 {
-	fallocate(from->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)capture_offset(), (off_t)from->len);
+	fallocate(from->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)capture_offset(),
+		  (off_t)from->len);
 }
 
 static bool begin(const struct sources *s, struct source *from)
@@ -65,7 +66,8 @@ static bool begin(const struct sources *s, struct source *from)
 	struct capture_ring *ring;
 
 	from->page = map(from->fd, 0, sizeof(*from->page));
-	if (!from->page || from->page->magic != STATS_MAGIC || from->page->size != sizeof(*from->page))
+	if (!from->page || from->page->magic != STATS_MAGIC ||
+	    from->page->size != sizeof(*from->page))
 		return false;
 	from->len = length_for(s, from->page);
 	if (ftruncate(from->fd, (off_t)(capture_offset() + from->len)) < 0)
