@@ -17,10 +17,10 @@
 
 #define SKB_OVERHEAD 640 /* what an empty sk_buff and its rounding come to on x86-64 */
 #define SKB_ROUND 128
-#define SETTLE_US                                                                                  \
-	1000000 /* for so long at most; a process that is not scheduled for longer loses its lease, and settles again */
-#define SETTLE_MAX                                                                                 \
-	16384 /* and so many: a flood of what only the kernel takes must not keep the rest away */
+/* For so long at most; a process that is not scheduled for longer loses its lease, and settles again. */
+#define SETTLE_US 1000000
+/* And so many: a flood of what only the kernel takes must not keep the rest away. */
+#define SETTLE_MAX 16384
 #define ASIDE_BYTES 4096    /* the largest frame's packet fits */
 #define ASIDE_RESERVED 2048 /* address space taken at the start */
 #define ASIDE_MAX 32768	    /* 128 MiB at the very most, shared by all sockets */
@@ -72,6 +72,13 @@ static bool is_full(const struct sock *s)
 	return relaxed_get(s->charged) > relaxed_get(s->rcvbuf);
 }
 
+/* What has been queued on it has given it a place on the page of statistics, too. Its lock is held. */
+static inline void set_count(struct sock *s, uint32_t n)
+{
+	__atomic_store_n(&s->count, n, __ATOMIC_RELEASE);
+	relaxed_set(s->stats->queued, n);
+}
+
 /* @d is the queue's from here on. */
 static void append(struct sock *s, struct dgram *d)
 {
@@ -86,7 +93,7 @@ static void append(struct sock *s, struct dgram *d)
 	*s->tail = d;
 	s->tail = &d->next;
 	relaxed_add(s->charged, d->charge);
-	__atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELEASE);
+	set_count(s, s->count + 1);
 	lock_release(&s->lock);
 }
 
@@ -147,7 +154,7 @@ static struct dgram *take(struct sock *s, unsigned max)
 		}
 	}
 	relaxed_set(s->charged, charge);
-	__atomic_store_n(&s->count, s->count - n, __ATOMIC_RELEASE);
+	set_count(s, s->count - n);
 	lock_release(&s->lock);
 	return first;
 }
@@ -240,6 +247,8 @@ void queue_inherit(struct sock *s)
 		p = &d->next;
 	}
 	s->tail = p;
+	if (s->stats)
+		relaxed_set(s->stats->queued, s->count);
 }
 
 void queue_untake(struct sock *s, struct dgram *first)
@@ -262,7 +271,7 @@ void queue_untake(struct sock *s, struct dgram *first)
 	if (!s->head)
 		s->tail = &last->next;
 	s->head = first;
-	__atomic_store_n(&s->count, s->count + n, __ATOMIC_RELEASE);
+	set_count(s, s->count + n);
 	lock_release(&s->lock);
 }
 

@@ -150,8 +150,7 @@ struct sock {
 	bool listed;		    /* ... is in that list */
 	uint32_t ifaces;	    /* bit mask of stack.iface[] that serve it */
 	struct flow *flow;	    /* its steering rule, when active */
-	struct stats_socket *
-		stats; /* NULL until it turns out to be chosen (sock_stats()); its slot until it is gone */
+	struct stats_socket *stats; /* NULL: not chosen so far (sock_stats()); its slot until it is gone */
 	void *free_link;
 };
 
