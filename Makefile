@@ -318,9 +318,11 @@ C_FILES = $(wildcard base/*.[ch] stack/*.[ch] stack/arch/*.h preload/*.[ch] nic/
 SH_FILES = tests/run .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh)
 
 lint: ## layout, layers, shell scripts
-	@$(RUN) tests/check-layers.sh
-	$(Q)clang-format --dry-run $(C_FILES)
+	@$(RUN) tests/check-layers.sh tests/check-layout.sh
 	$(Q)! command -v shellcheck >/dev/null || shellcheck -x -S warning $(SH_FILES)
+
+c-files: # for tests/check-layout.sh
+	@printf "%s\n" $(C_FILES)
 
 format: ## lay the C files out by .clang-format
 	$(Q)clang-format -i $(C_FILES)
@@ -367,6 +369,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 	@echo '  $(GROUPS): one group of tests; tests/run -h for single ones'
 
-.PHONY: all tests test check-fast bench soak asan tsan lint format deps demo install uninstall clean help force $(GROUPS)
+.PHONY: all tests test check-fast bench soak asan tsan lint format c-files deps demo install uninstall clean help force $(GROUPS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
