@@ -216,18 +216,27 @@ static void check_steering(const struct check_link *link)
 			     why[0] ? ": " : "", why);
 }
 
-bool check_interface(const struct check_link *link)
+/* By AF_XDP, which every interface has. */
+static bool check_xdp(const struct check_link *link)
 {
 	bool good;
 
-	if (!check_usable(link))
-		return false;
 	check_mode(link);
 	check_queues(link);
 	check_steering(link);
 	good = check_memory(link);
 	good &= check_attached(link);
 	return good;
+}
+
+/* Prints the lines of one interface. @host: the caller may use AF_XDP. False: it cannot be accelerated. */
+static bool check_interface(const struct check_link *link, bool host)
+{
+	if (!check_usable(link))
+		return false;
+	if (!is_loopback(link) && check_verbs(link))
+		return true;
+	return !check_wants_verbs() && check_xdp(link) && host;
 }
 
 static const struct check_link *find_link(const struct check_link *links, int n, const char *name)
@@ -240,7 +249,7 @@ static const struct check_link *find_link(const struct check_link *links, int n,
 	return NULL;
 }
 
-static unsigned check_named(const struct check_link *links, int n, char **names)
+static unsigned check_named(const struct check_link *links, int n, char **names, bool host)
 {
 	const struct check_link *link;
 	unsigned good = 0;
@@ -248,7 +257,7 @@ static unsigned check_named(const struct check_link *links, int n, char **names)
 	for (; *names; names++) {
 		link = find_link(links, n, *names);
 		if (link)
-			good += check_interface(link);
+			good += check_interface(link, host);
 		else
 			check_report(CHECK_FAIL,
 				     "`ip link` lists the interfaces of this network namespace",
@@ -257,7 +266,7 @@ static unsigned check_named(const struct check_link *links, int n, char **names)
 	return good;
 }
 
-static unsigned check_all_up(const struct check_link *links, int n)
+static unsigned check_all_up(const struct check_link *links, int n, bool host)
 {
 	unsigned good = 0, up = 0;
 	bool usable;
@@ -267,7 +276,7 @@ static unsigned check_all_up(const struct check_link *links, int n)
 		if (!(links[i].flags & IFF_UP))
 			continue;
 		up++;
-		usable = check_interface(&links[i]);
+		usable = check_interface(&links[i], host);
 		good += usable && !is_loopback(&links[i]);
 	}
 	if (!up)
@@ -291,15 +300,16 @@ int cmd_check(int argc, char **argv)
 		cmd_complain("cannot list the interfaces: %s", strerror(-n));
 		return STATUS_NO;
 	}
-	good = optind < argc ? check_named(links, n, argv + optind) : check_all_up(links, n);
-	if (!host)
+	good = optind < argc ? check_named(links, n, argv + optind, host)
+			     : check_all_up(links, n, host);
+	if (!host && !good && !check_wants_verbs())
 		granted = check_broker(links, n, argv + optind);
 	if (granted)
 		printf("%u interface%s can be accelerated by way of kbacceld.\n", granted,
 		       granted == 1 ? "" : "s");
-	else if (!host)
+	else if (!host && !good)
 		puts("This caller on this host: programs stay on the kernel path (see `fail` above).");
 	else
 		printf("%u interface%s can be accelerated.\n", good, good == 1 ? "" : "s");
-	return (host && good) || granted ? STATUS_OK : STATUS_NO;
+	return good || granted ? STATUS_OK : STATUS_NO;
 }

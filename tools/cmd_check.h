@@ -37,17 +37,20 @@ enum check_verdict { CHECK_PASS, CHECK_WARN, CHECK_FAIL };
 void check_report(enum check_verdict verdict, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/*
- * Capabilities, kernel and limits; prints its lines. False: nothing can be accelerated by this
- * caller.
- */
+/* Capabilities, kernel and limits; prints its lines. False: this caller can not accelerate anything by AF_XDP. */
 bool check_host(void);
 
 /* Bytes that this caller may lock for packet memory. */
 uint64_t check_memlock(void);
 
-/* Prints the lines of one interface. False: it cannot be accelerated. */
-bool check_interface(const struct check_link *link);
+/* KBACCEL_NIC=verbs: nothing else will do. */
+bool check_wants_verbs(void);
+
+/*
+ * Tries the verbs backend, if the host has an RDMA device or KBACCEL_NIC asks for it, and prints a line. True: that is what a
+ * program will have on the interface.
+ */
+bool check_verbs(const struct check_link *link);
 
 /*
  * For a caller that can not open anything by itself: asks kbacceld, if it is there, for each interface (@names: those, if there are

@@ -194,10 +194,10 @@ static void check_jit(void)
 		fclose(f);
 }
 
-/* Is there, and can be loaded: the plugin needs libraries that may be missing. */
-static bool check_file(const char *file, bool load)
+/* Is there, and can be loaded: a plugin needs libraries that may be missing, of @packages. */
+static bool check_file(const char *file, bool load, const char *packages)
 {
-	char path[PATH_MAX], error[160];
+	char path[PATH_MAX], error[160], advice[64];
 	void *handle;
 
 	if (cmd_find_file(file, path, sizeof(path))) {
@@ -208,8 +208,8 @@ static bool check_file(const char *file, bool load)
 	handle = load ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 	if (load && !handle) {
 		snprintf(error, sizeof(error), "%s", dlerror());
-		check_report(CHECK_FAIL, "apt install libelf1 zlib1g", "%s: cannot be loaded: %s",
-			     file, error);
+		snprintf(advice, sizeof(advice), "apt install %s", packages);
+		check_report(CHECK_FAIL, advice, "%s: cannot be loaded: %s", file, error);
 		return false;
 	}
 	if (handle)
@@ -242,9 +242,11 @@ void check_program_name(uint32_t id, char name[16])
 
 bool check_host(void)
 {
-	bool good = check_file("libkbaccel.so", false);
+	bool good = check_file("libkbaccel.so", false, NULL);
 
-	good &= check_file("kbaccel-xdp.so", true);
+	if (check_wants_verbs())
+		return check_file("kbaccel-verbs.so", true, "libibverbs1") && good;
+	good &= check_file("kbaccel-xdp.so", true, "libelf1 zlib1g");
 	good &= check_kernel();
 	good &= check_caps();
 	good &= check_socket();

@@ -43,9 +43,26 @@ for mode in '' '-c' '-P 8' '-c -P 8'; do
 	check "client${mode:+ $mode}: past the kernel ($in received and $out sent through it)" test "$in" -le 16 -a "$out" -le 16
 done
 
+# What the operator is told beforehand.
+check_case() # NAME STATUS PATTERN COMMAND...
+{
+	local name=$1 want=$2 pattern=$3 status
+	shift 3
+	run_in "$NS_A" "$@" >"$KB_TMP/check" 2>&1
+	status=$?
+	sed 's/^/# /' "$KB_TMP/check"
+	check "check: $name" eval '[[ $status = "$want" ]] && grep -qE "$pattern" "$KB_TMP/check"'
+}
+check_case 'the device is taken' 0 '^pass  veth0: verbs fake_0 port 1: the NIC steers' "$tool" check veth0
+check_case 'how many' 0 '^1 interface can be accelerated' "$tool" check
+check_case 'without CAP_NET_RAW' 1 '^fail  veth0 .*missing CAP_NET_RAW' setpriv --bounding-set -net_raw --inh-caps -net_raw "$tool" check veth0
+check_case 'AF_XDP is not looked at' 1 '^fail  .*RDMA' env FAKE_VERBS="$KB_TMP/nowhere" "$tool" check veth0
+
 # Addresses come and go: the rules follow.
 start_fast server 5300 -d 5300
 server=$SPAWNED
+check_case 'beside a process that has it' 0 '^pass  veth0: verbs' "$tool" check veth0
+exchange 'after that the process still has it' fast 50 "$A4" 5300
 ip -n "$NS_A" addr add 10.77.1.7/24 dev veth0
 sleep 0.5
 exchange 'an address that was added' fast 50 10.77.1.7 5300
@@ -209,6 +226,7 @@ exchange 'device removed: the kernel serves' slow 50 "$A4" 5300
 check 'device removed: says so' grep -q 'is there again, but its traffic stays on the kernel path.*RDMA' "$KB_TMP/server.log"
 stop "$server"
 hca_toggle device 'device is back'
+check_case 'auto: the device comes first' 0 '^pass  veth0: verbs' "$KB_TMP/with_rdma" env KBACCEL_NIC=auto "$tool" check veth0
 start_auto
 server=$SPAWNED
 "$tool" stat "$server" >"$KB_TMP/stat"
@@ -229,6 +247,7 @@ fallback_case() # NAME TEXT
 	stop "$SPAWNED"
 	start_auto
 	exchange "$1, auto: AF_XDP serves" fast 20 "$A4" 5300
+	check_case "auto, $1" 0 "^warn  .*$2.* - AF_XDP is used" "$KB_TMP/with_rdma" env KBACCEL_NIC=auto "$tool" check veth0
 	equal "$1, auto: one line of information" 1 "$(grep -c "info: .*$2" "$KB_TMP/server.log")"
 	stop "$SPAWNED"
 }
