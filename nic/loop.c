@@ -113,7 +113,7 @@ static bool is_steered(const struct loop_nic *l, const uint8_t *data, uint32_t l
 	if (len > l->host->max_len || l->map->lease_until <= now)
 		return false;
 	memcpy(copy + 2, data, len);
-	bits = steer_parse(l->host, l->map, copy + 2, copy + 2 + len, &key);
+	bits = steer_parse(l->host, l->map, copy + 2, copy + 2 + len, len, &key);
 	return bits && steer_match(l->host, l->map, &key, bits);
 }
 

@@ -29,6 +29,12 @@ void steer_host_init(struct steer_host *host, const struct nic *nic, __u32 max_l
 	host->max_len = max_len;
 }
 
+void steer_host_wide(struct steer_host *host, __u32 max_len)
+{
+	host->max_len = max_len;
+	host->wide = 1;
+}
+
 /* One more or one less flow for each of @bits; they change together. */
 static void port_count(struct steer_map *map, uint16_t port, uint8_t bits, bool on)
 {

@@ -68,10 +68,11 @@ struct steer_cookie {
 
 /* What the host is, and which of its sockets the flows may be for. */
 struct steer_host {
-	__u32 max_len; /* longest frame that fits a UMEM chunk */
+	__u32 max_len; /* longest frame that can be given to the seat */
 	__u16 mac[3];  /* of the interface: frames for others pass */
 	__u8 loopback; /* "lo": loopback and own addresses are no martians */
 	__u8 guarded; /* the writer of struct steer_map is not trusted: every flow is STEER_SHARED, groups pass */
+	__u8 wide; /* ... also in several buffers */
 	struct steer_local locals[STEER_LOCALS];
 	struct steer_cookie cookies[STEER_COOKIES];
 };
@@ -131,6 +132,9 @@ static inline __attribute__((always_inline)) __u32 steer_slot(__u32 hash, __u32 
 
 /* Prepares zeroed memory for interface @nic whose frames hold at most @max_len bytes of packet. */
 void steer_host_init(struct steer_host *host, const struct nic *nic, __u32 max_len);
+
+/* Its frames may also be in several buffers, of @max_len bytes together. Before anything is steered. */
+void steer_host_wide(struct steer_host *host, __u32 max_len);
 
 /* As nic_ops.steer(); also -EOPNOTSUPP for a multicast remote and -EINVAL for mixed families. */
 int steer_map_flow(struct steer_map *map, const struct nic_flow *flow, bool on);

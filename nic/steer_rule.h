@@ -113,7 +113,7 @@ STEER_INLINE bool steer_martian_to4(__u32 addr)
 }
 
 STEER_INLINE bool steer_parse4(const struct steer_host *host, const void *data, const void *end,
-			       struct steer_key *key)
+			       __u32 len, struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
 	const struct iphdr *ip = (const void *)(eth + 1);
@@ -127,8 +127,7 @@ STEER_INLINE bool steer_parse4(const struct steer_host *host, const void *data, 
 		return false;
 	ip_len = STEER_NET16(ip->tot_len);
 	udp_len = STEER_NET16(udp->len);
-	if (udp_len < sizeof(*udp) || ip_len != udp_len + sizeof(*ip) ||
-	    (const __u8 *)ip + ip_len > (const __u8 *)end)
+	if (udp_len < sizeof(*udp) || ip_len != udp_len + sizeof(*ip) || sizeof(*eth) + ip_len > len)
 		return false;
 	src = ip->saddr;
 	dst = ip->daddr;
@@ -156,22 +155,22 @@ STEER_INLINE bool steer_martian6(const struct steer_host *host, __u64 high, __u6
 }
 
 STEER_INLINE bool steer_parse6(const struct steer_host *host, const void *data, const void *end,
-			       struct steer_key *key)
+			       __u32 len, struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
 	const struct ipv6hdr *ip = (const void *)(eth + 1);
 	const struct udphdr *udp = (const void *)(ip + 1);
 	const __u32 *src = (const __u32 *)&ip->saddr;
 	const __u32 *dst = (const __u32 *)&ip->daddr;
-	__u32 len;
+	__u32 udp_len;
 
 	if ((const void *)(udp + 1) > end)
 		return false;
 	if ((*(const __u8 *)ip & 0xf0) != 0x60 || ip->nexthdr != IPPROTO_UDP || udp->check == 0)
 		return false;
-	len = STEER_NET16(ip->payload_len);
-	if (len < sizeof(*udp) || udp->len != ip->payload_len ||
-	    (const __u8 *)udp + len > (const __u8 *)end)
+	udp_len = STEER_NET16(ip->payload_len);
+	if (udp_len < sizeof(*udp) || udp->len != ip->payload_len ||
+	    sizeof(*eth) + sizeof(*ip) + udp_len > len)
 		return false;
 	key->local[0] = steer_pair(dst[0], dst[1]);
 	key->local[1] = steer_pair(dst[2], dst[3]);
@@ -209,11 +208,11 @@ STEER_INLINE __u32 steer_peek_port(const void *data, const void *end)
 }
 
 /*
- * Reads a frame that starts at @data and whose first, contiguous part ends at @end. Gives the
+ * Reads a frame of @len bytes that starts at @data and whose first, contiguous part ends at @end. Gives the
  * STEER_* bits of its port, without those of the other family; 0: not ours.
  */
 STEER_INLINE __u32 steer_parse(const struct steer_host *host, const struct steer_map *map,
-			       const void *data, const void *end, struct steer_key *key)
+			       const void *data, const void *end, __u32 len, struct steer_key *key)
 {
 	const struct ethhdr *eth = data;
 	__u32 other = STEER_ANY6;
@@ -221,10 +220,10 @@ STEER_INLINE __u32 steer_parse(const struct steer_host *host, const struct steer
 	if ((const void *)(eth + 1) > end)
 		return 0;
 	if (eth->h_proto == STEER_NET16(ETH_P_IP)) {
-		if (!steer_parse4(host, data, end, key))
+		if (!steer_parse4(host, data, end, len, key))
 			return 0;
 	} else if (eth->h_proto == STEER_NET16(ETH_P_IPV6)) {
-		if (!steer_parse6(host, data, end, key))
+		if (!steer_parse6(host, data, end, len, key))
 			return 0;
 		other = STEER_ANY4;
 	} else {

@@ -21,27 +21,50 @@
 #define SETTLE_US 1000000
 /* And so many: a flood of what only the kernel takes must not keep the rest away. */
 #define SETTLE_MAX 16384
-#define ASIDE_BYTES 4096    /* the largest frame's packet fits */
+#define ASIDE_BYTES 4096    /* all but jumbo frames' packets fit */
 #define ASIDE_RESERVED 2048 /* address space taken at the start */
 #define ASIDE_MAX 32768	    /* 128 MiB at the very most, shared by all sockets */
+
+#define ASIDE_WIDE_BYTES 16384
+#define ASIDE_WIDE_MAX 2048
 
 struct aside {
 	struct dgram d;
 	uint8_t packet[ASIDE_BYTES];
 };
 
+struct aside_wide {
+	struct dgram d;
+	uint8_t packet[ASIDE_WIDE_BYTES];
+};
+
+_Static_assert(offsetof(struct aside, packet) == offsetof(struct aside_wide, packet),
+	       "set_aside() takes either for the other");
+
 static struct slab aside_slab = SLAB(struct aside, d.next, ASIDE_MAX);
+static struct slab wide_slab = SLAB(struct aside_wide, d.next, ASIDE_WIDE_MAX);
 
 void queue_reserve(void)
 {
 	slab_reserve(&aside_slab, ASIDE_RESERVED);
 }
 
+static size_t packet_bytes(const struct dgram *d)
+{
+	return (size_t)(d->payload - d->l3) + d->len;
+}
+
+/* Where a copy of @d lies, or would. */
+static struct slab *slab_of(const struct dgram *d)
+{
+	return packet_bytes(d) <= ASIDE_BYTES ? &aside_slab : &wide_slab;
+}
+
 /* The copy takes the packet's headers along: addresses and TTL are read from them later. */
 static struct dgram *set_aside(const struct dgram *d)
 {
-	size_t bytes = (size_t)(d->payload - d->l3) + d->len;
-	struct aside *a = bytes <= ASIDE_BYTES ? slab_get(&aside_slab) : NULL;
+	size_t bytes = packet_bytes(d);
+	struct aside *a = bytes <= ASIDE_WIDE_BYTES ? slab_get(slab_of(d)) : NULL;
 
 	if (!a)
 		return NULL;
@@ -283,7 +306,7 @@ void queue_free(struct dgram *chain)
 
 		chain = chain->next;
 		if (!first->engine) {
-			slab_put(&aside_slab, first);
+			slab_put(slab_of(first), first);
 			continue;
 		}
 		while (chain && chain->engine == first->engine) {

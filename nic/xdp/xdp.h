@@ -15,6 +15,7 @@
  *   xdp_why.c    errors in the operator's words      xdp_steer.bpf.c  the XDP program
  *   xdp_generic.c  the kernel's structures, for generic mode
  *   xdp_cookie.c   where the kernel keeps a socket's cookie  xdp_measure.bpf.c  looks for it
+ *   xdp_wide.c     frames of several chunks
  *   xdp_guest.c    a seat that the broker opened     xdp_join.c   its queues
  *   xdp_broker.h   what is said to the broker        xdp_own.c    which queues a seat gets
  */
@@ -33,6 +34,14 @@
 
 _Static_assert(XDP_HEADROOM >= NIC_FRAME_PRIV,
 	       "the stack's bytes must stay in front of packet data");
+
+/* Newer than Debian 12's headers (Linux 6.6). */
+#ifndef XDP_USE_SG
+#define XDP_USE_SG (1 << 4)
+#define XDP_PKT_CONTD (1 << 0)
+#endif
+
+#define XDP_WIDE_FRAME 16384 /* for jumbo frames, which no chunk holds */
 
 struct xdp_mapping {
 	void *mem;
@@ -57,6 +66,11 @@ struct xdp_queue {
 	struct xsk_umem *xsk_umem;
 	struct xsk_socket *xsk;
 	uint32_t frames;
+	uint8_t *wide;	     /* xdp_wide.c: frames of XDP_WIDE_FRAME bytes, behind the others */
+	uint32_t *wide_pool; /* as pool, offsets into wide */
+	uint32_t wide_frames, wide_count;
+	uint32_t wide_at, wide_len; /* the one that is being put together */
+	bool wide_begun;	    /* the RX ring begins within a frame */
 	size_t map_len;
 	bool zero_copy;
 	struct xdp_mapping joined[4]; /* rings that xdp_join.c has mapped */
@@ -95,8 +109,9 @@ struct xdp_nic {
 	int seat_fd;  /* as long as anybody has it open the seat is taken */
 	int alive_fd; /* and as long as anybody has this one open, the program gives it frames */
 	int link_fd;
-	bool ring;	    /* frames come by xdp_ring.c, not by AF_XDP */
-	bool native;	    /* driver XDP; else generic */
+	bool ring;   /* frames come by xdp_ring.c, not by AF_XDP */
+	bool native; /* driver XDP; else generic */
+	bool wide;   /* the MTU is more than a chunk holds, and queues give frames in several */
 	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
 	bool knows_cookies; /* the program that was started here does */
 	bool loopback;
@@ -172,7 +187,7 @@ int xdp_open_queues(struct xdp_nic *x, struct nic_params *params);
 struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size,
 				int memory);
 
-/* Opens queue @index, zero-copy if @zero_copy and possible. */
+/* Opens queue @index, zero-copy if @zero_copy and possible; x->wide is taken back if that is not. */
 int xdp_queue_open(struct xdp_nic *x, unsigned index, bool zero_copy, struct nic_params *params,
 		   struct xdp_queue **out);
 void xdp_queue_close(struct xdp_queue *x);
@@ -207,6 +222,14 @@ int xdp_tx_kick(struct nic_queue *q);
 int xdp_arm(struct nic_queue *q);
 unsigned xdp_pool_free(const struct nic_queue *q);
 
+/* xdp_wide.c: the same where frames may come in several chunks. */
+unsigned xdp_wide_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max);
+void xdp_wide_free(struct nic_queue *q, uint8_t *const *data, unsigned n);
+void xdp_wide_recover(struct nic_queue *q);
+
+/* All wide frames are free. */
+void xdp_wide_reset(struct xdp_queue *x);
+
 /* xdp_ring.c: one queue for the whole interface. */
 int xdp_ring_open(struct xdp_nic *nic, struct nic_params *params, struct xdp_queue **out);
 
@@ -238,8 +261,8 @@ void xdp_guest_close(struct xdp_nic *x);
 /* Is there nobody at the other end any more, who keeps the seat? */
 bool xdp_guest_is_alone(const struct xdp_nic *x);
 
-/* xdp_open.c. The operations of a nic with AF_XDP sockets, or with a ring. */
-const struct nic_ops *xdp_ops_of(bool ring);
+/* xdp_open.c. The operations of a nic with AF_XDP sockets, of chunks or wide frames, or with a ring. */
+const struct nic_ops *xdp_ops_of(const struct xdp_nic *x);
 int xdp_check_params(struct nic_params *params, uint32_t frame_size);
 
 /* A nic of nothing yet; NULL with params->why. nic_ops.close() ends it. */

@@ -314,7 +314,7 @@ static int join_ring(struct xdp_nic *x, const struct nic_params *params, struct 
 	fds[1] = next_fd(r);
 	fds[2] = sends ? next_fd(r) : -1;
 	x->ring = true;
-	x->nic.ops = xdp_ops_of(true);
+	x->nic.ops = xdp_ops_of(x);
 	err = xdp_ring_join(x, params, fds, r->answer.ring_size, &queue);
 	close(fds[0]);
 	if (err == 0)

@@ -16,7 +16,7 @@
 
 #include "nic/steer_map.h"
 
-#define HUB_VERSION 5u /* changes with this file and with steer_map.h */
+#define HUB_VERSION 6u /* changes with this file and with steer_map.h */
 #define HUB_SEATS 32
 #define HUB_NO_SEAT HUB_SEATS
 #define HUB_QUEUES 64 /* NIC_MAX_QUEUES */

@@ -97,6 +97,15 @@ static int read_link(struct xdp_nic *x, struct link_query *lq, struct nic_params
 	return 0;
 }
 
+/* A chunk is a page at the most. */
+static void choose_frame(struct xdp_nic *x)
+{
+	uint32_t need = x->nic.mtu + VLAN_FRAME_OVERHEAD + XDP_HEADROOM;
+
+	x->frame_size = need <= SMALL_FRAME ? SMALL_FRAME : LARGE_FRAME;
+	x->wide = need > LARGE_FRAME && !x->guest && !x->loopback;
+}
+
 int xdp_link_read(struct xdp_nic *x, struct nic_params *params)
 {
 	struct nic *nic = &x->nic;
@@ -122,7 +131,6 @@ int xdp_link_read(struct xdp_nic *x, struct nic_params *params)
 			nic->flags = NIC_F_VIRTUAL;
 	}
 	rawcall6(SYS_close, lq.fd, 0, 0, 0, 0, 0);
-	x->frame_size = nic->mtu + VLAN_FRAME_OVERHEAD <= SMALL_FRAME - XDP_HEADROOM ? SMALL_FRAME
-										     : LARGE_FRAME;
+	choose_frame(x);
 	return err;
 }

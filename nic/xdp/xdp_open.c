@@ -156,6 +156,29 @@ static const struct nic_ops xdp_ops = {
 	.stats = xdp_stats,
 };
 
+static const struct nic_ops wide_ops = {
+	.name = "xdp",
+	.open = xdp_open,
+	.close = xdp_close,
+	.abandon = xdp_abandon,
+	.rx_burst = xdp_wide_rx_burst,
+	.free = xdp_wide_free,
+	.tx_alloc = xdp_tx_alloc,
+	.tx_burst = xdp_tx_burst,
+	.tx_kick = xdp_tx_kick,
+	.arm = xdp_arm,
+	.pool_free = xdp_pool_free,
+	.steer = xdp_flow,
+	.expect = xdp_expect,
+	.owns = xdp_owns,
+	.steer_none = xdp_no_flows,
+	.recover = xdp_wide_recover,
+	.set_local = xdp_set_local,
+	.set_mac = xdp_set_mac,
+	.set_lease = xdp_set_lease,
+	.stats = xdp_stats,
+};
+
 static const struct nic_ops ring_ops = {
 	.name = "xdp",
 	.open = xdp_open,
@@ -211,9 +234,11 @@ int xdp_open_seat(struct xdp_nic *x, struct nic_params *params)
 	return err;
 }
 
-const struct nic_ops *xdp_ops_of(bool ring)
+const struct nic_ops *xdp_ops_of(const struct xdp_nic *x)
 {
-	return ring ? &ring_ops : &xdp_ops;
+	if (x->ring)
+		return &ring_ops;
+	return x->wide ? &wide_ops : &xdp_ops;
 }
 
 struct xdp_nic *xdp_new(struct nic_params *params)

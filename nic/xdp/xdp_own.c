@@ -35,8 +35,9 @@ static void name_mode(struct xdp_nic *x, bool zero_copy)
 		snprintf(own, sizeof(own), ", own queue %u", x->nic.queues[0]->index);
 	else if (x->claim)
 		snprintf(own, sizeof(own), ", %u own queues", x->nic.queue_count);
-	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s%s",
-		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic", own);
+	snprintf(x->nic.mode, sizeof(x->nic.mode), "AF_XDP %s, %s%s%s",
+		 zero_copy ? "zero-copy" : "copy", x->native ? "native" : "generic",
+		 x->wide ? ", jumbo" : "", own);
 }
 
 /* One on each queue in @mask. */
@@ -60,6 +61,9 @@ static int open_sockets(struct xdp_nic *x, uint64_t mask, struct nic_params *par
 		zero_copy = queue->zero_copy;
 	}
 	name_mode(x, zero_copy);
+	x->nic.ops = xdp_ops_of(x);
+	if (x->wide)
+		steer_host_wide(x->host, XDP_WIDE_FRAME - XDP_HEADROOM);
 	return 0;
 }
 
@@ -75,7 +79,8 @@ static int open_ring(struct xdp_nic *x, struct nic_params *params)
 	int err;
 
 	x->ring = true;
-	x->nic.ops = xdp_ops_of(true);
+	x->wide = false;
+	x->nic.ops = xdp_ops_of(x);
 	err = xdp_ring_open(x, params, &queue);
 	if (err < 0)
 		return err;

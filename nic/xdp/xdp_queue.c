@@ -2,8 +2,8 @@
 /*
  * xdp_queue.c - one queue: its memory, its UMEM, its XSK, and the end of all three.
  *
- * One shared mapping holds the frames, then struct xdp_queue, then the pool's stack; a ring's queue
- * (xdp_ring.c) has the same.
+ * One shared mapping holds the frames, then the wide ones if there are any, then struct xdp_queue, then the pools' stacks; a ring's
+ * queue (xdp_ring.c) has the same.
  */
 #define _GNU_SOURCE
 #include "nic/xdp/xdp.h"
@@ -24,6 +24,9 @@
 #endif
 
 #define TX_BUDGET 256
+
+/* One wide frame for so many others. */
+#define WIDE_SHARE 16
 
 /* In huge pages where the system has them for shared memory that asks (shmem_enabled: advise): fewer TLB misses. */
 static void *map_memory(size_t len, int memory)
@@ -53,8 +56,10 @@ static int make_memory(size_t len)
 struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *params, size_t size,
 				int memory)
 {
+	uint32_t wide = nic->wide ? params->frames / WIDE_SHARE : 0;
 	size_t umem_len = (size_t)params->frames * nic->frame_size;
-	size_t len = umem_len + size + params->frames * sizeof(uint32_t);
+	size_t frames_len = umem_len + (size_t)wide * XDP_WIDE_FRAME;
+	size_t len = frames_len + size + (params->frames + wide) * sizeof(uint32_t);
 	struct xdp_queue *x;
 	uint8_t *mem;
 
@@ -69,12 +74,15 @@ struct xdp_queue *xdp_queue_map(struct xdp_nic *nic, const struct nic_params *pa
 	mem = map_memory(len, memory);
 	if (!mem)
 		return NULL;
-	x = (struct xdp_queue *)(mem + umem_len);
+	x = (struct xdp_queue *)(mem + frames_len);
 	memset(x, 0, size);
 	x->umem = mem;
 	x->map_len = len;
 	x->frames = params->frames;
-	x->pool = (uint32_t *)(mem + umem_len + size);
+	x->wide = mem + umem_len;
+	x->wide_frames = wide;
+	x->pool = (uint32_t *)(mem + frames_len + size);
+	x->wide_pool = x->pool + x->frames;
 	for (uint32_t i = 0; i < x->frames; i++)
 		x->pool[i] = (x->frames - 1 - i) * nic->frame_size;
 	x->pool_count = x->frames;
@@ -154,7 +162,7 @@ static int why_bind(const struct xdp_nic *nic, unsigned index, int err, struct n
 }
 
 /* A failed bind leaves the UMEM's socket half set up, so each try has its own. */
-static int try_bind(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_copy,
+static int try_bind(struct xdp_queue *x, const struct xdp_nic *nic, unsigned flags,
 		    struct nic_params *params, int *bind_err)
 {
 	int err = create_umem(x, nic, params);
@@ -162,7 +170,7 @@ static int try_bind(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_co
 	*bind_err = 0;
 	if (err < 0)
 		return err;
-	err = create_socket(x, nic, zero_copy ? XDP_ZEROCOPY : XDP_COPY, params);
+	err = create_socket(x, nic, flags, params);
 	if (err == 0)
 		return 0;
 	x->xsk = NULL;
@@ -172,16 +180,26 @@ static int try_bind(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_co
 	return err;
 }
 
-static int bind_queue(struct xdp_queue *x, const struct xdp_nic *nic, bool zero_copy,
+/* What the driver or the kernel may lack, the best first: zero copy saves more than jumbo frames past the kernel do. */
+static int bind_queue(struct xdp_queue *x, struct xdp_nic *nic, bool zero_copy,
 		      struct nic_params *params)
 {
-	int bind_err, err;
+	static const unsigned ways[] = { XDP_ZEROCOPY | XDP_USE_SG, XDP_ZEROCOPY,
+					 XDP_COPY | XDP_USE_SG, XDP_COPY };
+	int bind_err = 0, err = 0;
 
-	x->zero_copy = zero_copy;
-	err = try_bind(x, nic, zero_copy, params, &bind_err);
-	if (bind_err && bind_err != -EBUSY && zero_copy) {
-		x->zero_copy = false;
-		err = try_bind(x, nic, false, params, &bind_err);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (((ways[i] & XDP_ZEROCOPY) && !zero_copy) ||
+		    ((ways[i] & XDP_USE_SG) && !nic->wide))
+			continue;
+		err = try_bind(x, nic, ways[i], params, &bind_err);
+		if (err == 0) {
+			x->zero_copy = ways[i] & XDP_ZEROCOPY;
+			nic->wide = ways[i] & XDP_USE_SG;
+			return 0;
+		}
+		if (!bind_err || bind_err == -EBUSY)
+			break;
 	}
 	return bind_err ? why_bind(nic, x->q.index, bind_err, params) : err;
 }
@@ -204,6 +222,7 @@ static void raise_limits(const struct xdp_queue *x)
 void xdp_queue_start(struct xdp_queue *x)
 {
 	poison(x->umem, (size_t)x->frames * x->q.frame_size);
+	xdp_wide_reset(x);
 	x->nic_wants = x->fill.size / 2;
 	xdp_refill(x);
 }

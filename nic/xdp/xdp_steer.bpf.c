@@ -99,13 +99,10 @@ static __always_inline bool lease_is_live(const struct steer_map *map)
 	return *(const volatile __u64 *)&map->lease_until > bpf_ktime_get_coarse_ns();
 }
 
-/* A frame of several buffers, or one that is too long, can not be put into one UMEM chunk. */
-static __always_inline bool fits_chunk(struct xdp_md *ctx, const struct steer_host *host,
-				       const void *data, const void *end)
+/* A frame of several buffers can not be put into one UMEM chunk. @contiguous: bytes of its first one. */
+static __always_inline bool fits(const struct steer_host *host, __u64 len, __u64 contiguous)
 {
-	__u64 len = bpf_xdp_get_buff_len(ctx);
-
-	return len <= host->max_len && len == (__u64)(end - data);
+	return len <= host->max_len && (len == contiguous || host->wide);
 }
 
 /* Generic mode: does the frame stand for several datagrams, which the kernel will cut or joined? */
@@ -213,6 +210,7 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct steer_host *host;
 	const struct steer_map *map;
+	__u64 len = bpf_xdp_get_buff_len(ctx);
 	struct steer_key key;
 	__u32 bits;
 
@@ -220,10 +218,10 @@ __noinline int seat_wants(struct xdp_md *ctx, __u32 seat)
 	host = tables_of(&hosts, seat);
 	if (!map || !host)
 		return false;
-	bits = steer_parse(host, map, data, end, &key);
+	bits = steer_parse(host, map, data, end, (__u32)len, &key);
 	if (!bits || !lease_is_live(map) || !bpf_map_lookup_elem(&alive, &seat))
 		return false;
-	if (!fits_chunk(ctx, host, data, end) || is_batch(ctx))
+	if (!fits(host, len, (__u64)(end - data)) || is_batch(ctx))
 		return false;
 	if ((bits & STEER_SHARED) || host->guarded)
 		bits = bits_of_owner(ctx, host, &key, bits);

@@ -76,7 +76,7 @@ static bool wanted(const char *src, uint16_t sport, const char *dst, uint16_t dp
 	frame_make(&f, mac, src, sport, dst, dport, FRAME_PAYLOAD);
 	if (ipaddr_is_multicast(&(struct ipaddr[]){ addr(dst) }[0]))
 		frame_to_group(&f);
-	bits = steer_parse(host, map, f.data, f.data + f.len, &key);
+	bits = steer_parse(host, map, f.data, f.data + f.len, f.len, &key);
 	return bits && steer_match(host, map, &key, bits);
 }
 

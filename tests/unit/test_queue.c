@@ -276,19 +276,51 @@ static void mixed_chains(void **state)
 	queue_flush(&s);
 }
 
-/* Larger than a place aside: dropped and counted, not cut. */
-static void too_large_to_set_aside(void **state)
+/* A datagram of @len bytes, with the bytes of a packet in front of it. */
+static struct dgram *make_large(unsigned len)
 {
+	static uint8_t packet[28 + 60000];
 	struct dgram *d = make(0, "x");
-	uint64_t before = stats->counters[STAT_rx_no_memory];
-	static uint8_t packet[9000];
 
-	(void)state;
 	packet[0] = 0x45;
+	for (unsigned i = 28; i < sizeof(packet); i++)
+		packet[i] = (uint8_t)(i * 7 + (i >> 8));
 	d->l3 = packet;
 	d->payload = packet + 28;
-	d->len = 8000;
-	queue_put(&s, d, true);
+	d->len = len;
+	return d;
+}
+
+static void jumbo_set_aside(void **state)
+{
+	struct dgram *d;
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		put_numbered(0, 2, true);
+		queue_put(&s, make_large(8972), true);
+		put_numbered(2, 4, true);
+		count_is(5);
+		queue_free(queue_take(&s, 2));
+		d = queue_take(&s, 1);
+		assert_int_equal(d->len, 8972);
+		assert_null(d->engine);
+		assert_ptr_not_equal(d->payload, make_large(8972)->payload);
+		assert_memory_equal(d->payload, make_large(8972)->payload, 8972);
+		queue_free(d);
+		d = queue_take(&s, 2);
+		chain_is(d, 2, 4);
+		queue_free(d);
+	}
+}
+
+/* Larger than any place aside: dropped and counted, not cut. */
+static void too_large_to_set_aside(void **state)
+{
+	uint64_t before = stats->counters[STAT_rx_no_memory];
+
+	(void)state;
+	queue_put(&s, make_large(20000), true);
 	count_is(0);
 	assert_int_equal(s.dropped, 1);
 	assert_int_equal(returned, 1);
@@ -364,6 +396,7 @@ int main(void)
 		TEST(drop_counts_travel_along),
 		TEST(set_aside),
 		TEST(mixed_chains),
+		TEST(jumbo_set_aside),
 		TEST(too_large_to_set_aside),
 		TEST(reentered),
 		TEST(two_readers),
