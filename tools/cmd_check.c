@@ -172,6 +172,24 @@ static bool check_memory(const struct check_link *link)
 	return false;
 }
 
+/* A frame that no chunk holds comes in several, where the kernel can do that. */
+static void check_jumbo(const struct check_link *link)
+{
+	if (is_loopback(link) || link->mtu + FRAME_OVERHEAD <= LARGE_FRAME)
+		return;
+	if (check_kernel_is(6, 6))
+		check_report(
+			CHECK_PASS, NULL,
+			"%s: frames above %d bytes: received past the kernel by the first process on "
+			"it, sent by the kernel",
+			link->name, LARGE_FRAME - FRAME_OVERHEAD);
+	else
+		check_report(CHECK_WARN,
+			     "Linux 6.6, or a smaller MTU, if large datagrams are to be accelerated",
+			     "%s: frames above %d bytes are received by the kernel", link->name,
+			     LARGE_FRAME - FRAME_OVERHEAD);
+}
+
 static void check_queues(const struct check_link *link)
 {
 	char advice[64];
@@ -185,10 +203,7 @@ static void check_queues(const struct check_link *link)
 		check_report(CHECK_PASS, NULL, "%s: %u RX queue%s, MTU %u", link->name,
 			     link->rx_queues, link->rx_queues == 1 ? "" : "s", link->mtu);
 	}
-	if (!is_loopback(link) && link->mtu + FRAME_OVERHEAD > LARGE_FRAME)
-		check_report(CHECK_WARN, "a smaller MTU, if large datagrams are to be accelerated",
-			     "%s: frames above %d bytes are received by the kernel", link->name,
-			     LARGE_FRAME - FRAME_OVERHEAD);
+	check_jumbo(link);
 }
 
 /* Which of the three ways its frames would come by: queues of one's own, all queues and software, generic. */

@@ -40,6 +40,9 @@ void check_report(enum check_verdict verdict, const char *advice, const char *fo
 /* Capabilities, kernel and limits; prints its lines. False: this caller can not accelerate anything by AF_XDP. */
 bool check_host(void);
 
+/* Is the kernel of this version, or newer? */
+bool check_kernel_is(int major, int minor);
+
 /* Bytes that this caller may lock for packet memory. */
 uint64_t check_memlock(void);
 

@@ -21,9 +21,6 @@
 #include "tools/cmd.h"
 #include "tools/cmd_check.h"
 
-#define KERNEL(major, minor) ((major)*1000 + (minor))
-#define OLDEST_KERNEL KERNEL(5, 18)
-
 #define AS_ROOT "run as root, or grant it: setpriv --ambient-caps / systemd AmbientCapabilities="
 
 static uint64_t effective_caps(void)
@@ -88,15 +85,22 @@ static void check_limits(void)
 			     (unsigned long long)(bytes / 1024));
 }
 
+bool check_kernel_is(int major, int minor)
+{
+	struct utsname name;
+	int has_major = 0, has_minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &has_major, &has_minor);
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
+
 static bool check_kernel(void)
 {
 	struct utsname name;
-	int major = 0, minor = 0;
-	bool good;
+	bool good = check_kernel_is(5, 18);
 
 	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	good = KERNEL(major, minor) >= OLDEST_KERNEL;
 	check_report(good ? CHECK_PASS : CHECK_FAIL, good ? NULL : "use Linux 5.18 or later",
 		     "kernel %s", name.release);
 	return good;
