@@ -55,7 +55,7 @@ struct stats_socket {
 
 struct stats_queue {
 	char ifname[IF_NAMESIZE]; /* empty: slot unused */
-	char mode[48];
+	char mode[64];
 	uint16_t index;
 	uint16_t in_use;
 	uint32_t frames_free, frames_total;

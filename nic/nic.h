@@ -126,7 +126,7 @@ struct nic {
 	uint8_t mac[6]; /* as at open, or as set_mac() said since */
 	uint32_t mtu;	/* at open */
 	uint32_t flags; /* NIC_F_* */
-	char mode[48];	/* for people: "AF_XDP copy, native" */
+	char mode[64];	/* for people: "AF_XDP copy, native" */
 	unsigned queue_count;
 	struct nic_queue *queues[NIC_MAX_QUEUES];
 	bool broken;   /* set by the backend, for good: the queues are dead, open it again */

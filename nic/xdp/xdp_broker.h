@@ -44,7 +44,7 @@ struct broker_answer {
 	uint32_t rules;	    /* the ports that the process may have, as far as they fit here */
 	struct config_port_rule rule[BROKER_MAX_RULES];
 	struct broker_queue queue[NIC_MAX_QUEUES];
-	char mode[48];
+	char mode[64];
 	char why[NIC_WHY_LEN];
 };
 
