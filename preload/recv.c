@@ -9,25 +9,45 @@
 #define LONGEST 0x7ffff000u
 #define CMSG_COMPAT ((int)0x80000000)
 
+/* The general way; @name may be NULL, else *namelen is its room, and afterwards its length. */
+static SLOW ssize_t receive_any(struct sock *s, int fd, void *buf, size_t len, int flags,
+				void *name, socklen_t *namelen)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_name = name, .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
+
+	if (name)
+		msg.msg_namelen = *namelen;
+	r = sock_recvmsg(s, fd, &msg, flags);
+	if (name)
+		*namelen = msg.msg_namelen;
+	return r;
+}
+
 static ssize_t receive_into(struct sock *s, int fd, void *buf, size_t len, int flags)
 {
-	struct iovec iov = { buf, len < LONGEST ? len : LONGEST };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
 
-	return sock_recvmsg(s, fd, &msg, flags & ~CMSG_COMPAT);
+	len = len < LONGEST ? len : LONGEST;
+	flags &= ~CMSG_COMPAT;
+	if (sock_recv_plain(s, buf, len, flags, NULL, NULL, &r))
+		return r;
+	return receive_any(s, fd, buf, len, flags, NULL, NULL);
 }
 
 static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int flags,
 			    struct sockaddr *addr, socklen_t *addrlen)
 {
 	struct sockaddr_storage name;
-	struct iovec iov = { buf, len < LONGEST ? len : LONGEST };
-	struct msghdr msg = {
-		.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov, .msg_iovlen = 1
-	};
-	ssize_t r = sock_recvmsg(s, fd, &msg, flags & ~CMSG_COMPAT);
+	socklen_t namelen = sizeof(name);
+	ssize_t r;
 	int room;
 
+	len = len < LONGEST ? len : LONGEST;
+	flags &= ~CMSG_COMPAT;
+	if (!sock_recv_plain(s, buf, len, flags, &name, &namelen, &r))
+		r = receive_any(s, fd, buf, len, flags, &name, &namelen);
 	/* The datagram is taken before the kernel looks at where the name goes (net/socket.c move_addr_to_user()). */
 	if (r < 0)
 		return r;
@@ -38,9 +58,8 @@ static ssize_t receive_from(struct sock *s, int fd, void *buf, size_t len, int f
 		return -EINVAL;
 	if (!usermem_writable_kept(addrlen, sizeof(*addrlen)))
 		return -EFAULT;
-	*addrlen = msg.msg_namelen;
-	if (!usermem_copy(addr, &name,
-			  (socklen_t)room < msg.msg_namelen ? (socklen_t)room : msg.msg_namelen))
+	*addrlen = namelen;
+	if (!usermem_copy(addr, &name, (socklen_t)room < namelen ? (socklen_t)room : namelen))
 		return -EFAULT;
 	return r;
 }

@@ -20,10 +20,28 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+/* Fewer than 8 bytes; an odd one is followed by a zero. Each part begins at an even place. */
+static inline uint64_t sum_tail(const uint8_t *p, size_t len)
+{
+	uint32_t four = 0;
+	uint16_t two = 0, one = 0;
+
+	if (len & 4) {
+		memcpy(&four, p, 4);
+		p += 4;
+	}
+	if (len & 2) {
+		memcpy(&two, p, 2);
+		p += 2;
+	}
+	if (len & 1)
+		memcpy(&one, p, 1);
+	return (uint64_t)four + two + one;
+}
+
 static uint64_t sum_bytes(const uint8_t *p, size_t len)
 {
 	uint64_t sum = 0, w[4];
-	uint64_t tail = 0;
 
 	for (; len >= 32; p += 32, len -= 32) {
 		memcpy(w, p, 32);
@@ -36,8 +54,7 @@ static uint64_t sum_bytes(const uint8_t *p, size_t len)
 		memcpy(w, p, 8);
 		sum = add(sum, w[0]);
 	}
-	memcpy(&tail, p, len);
-	return add(sum, tail);
+	return len ? add(sum, sum_tail(p, len)) : sum;
 }
 
 uint16_t checksum_lwip(const void *data, int len)

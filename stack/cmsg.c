@@ -162,14 +162,19 @@ static void put_v6(struct writer *w, uint32_t want, const struct dgram *d)
 }
 
 /* The kernel writes the full length of the name, and then as much of it as fits (net/socket.c move_addr_to_user()). */
-int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg)
+socklen_t cmsg_name(const struct sock *s, const struct dgram *d, struct sockaddr_storage *name)
 {
 	struct ipaddr from = dgram_source(d);
-	struct sockaddr_storage ss;
-	socklen_t len, part;
 
-	len = sockname_build(relaxed_get(s->family), &ss, &from, dgram_source_port(d),
-			     (uint32_t)d->ifindex);
+	return sockname_build(relaxed_get(s->family), name, &from, dgram_source_port(d),
+			      (uint32_t)d->ifindex);
+}
+
+int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = cmsg_name(s, d, &ss), part;
+
 	part = msg->msg_namelen < len ? msg->msg_namelen : len;
 	msg->msg_namelen = len;
 	return usermem_copy(msg->msg_name, &ss, part) ? 0 : -EFAULT;

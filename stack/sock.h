@@ -281,6 +281,12 @@ void queue_settle(struct sock *s);
 void queue_settle_read(struct sock *s);
 
 /* recv.c: the receive calls on an accelerated socket. All return bytes or -errno. */
+/*
+ * The shortest way, for what most programs do: one datagram that is there, into one buffer. @name (NULL: nobody asks) and @namelen get
+ * its source. False: something is out of the ordinary, and nothing was taken: sock_recvmsg().
+ */
+bool sock_recv_plain(struct sock *s, void *buf, size_t len, int flags,
+		     struct sockaddr_storage *name, socklen_t *namelen, ssize_t *r);
 ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
 int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *vec, unsigned n, int flags,
 		  struct timespec *timeout);
@@ -308,6 +314,8 @@ int sock_next_length(struct sock *s, int fd);
  * word, as put_cmsg()'s callers do.
  */
 void cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg);
+/* The source of @d as a program on @s sees it; its length. */
+socklen_t cmsg_name(const struct sock *s, const struct dgram *d, struct sockaddr_storage *name);
 /* ... its source and msg_namelen. 0, or -EFAULT: the name could not be written, the length is right. */
 int cmsg_fill_name(const struct sock *s, const struct dgram *d, struct msghdr *msg);
 
