@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh - measures the library against the kernel's own path and against bare AF_XDP, in a private laboratory.
 #
-#   tests/bench/run.sh [case...]      cases: see `cases` below; all but napi and shared by default
+#   tests/bench/run.sh [case...]      cases: see CASES below; all but napi, shared and queues by default
 #
 # Variants of a case are run in turn, ROUNDS times over, so that what disturbs the machine disturbs all of them; printed are
 # the medians. SECONDS_EACH is the length of a measurement.
@@ -18,6 +18,7 @@ PRELOAD=${KB_BENCH_PRELOAD-$LAB_BUILD/libkbaccel.so}
 SPIN=${KB_BENCH_SPIN:-1000}
 PORT=9000
 IDLE_SECONDS=5
+CASES="recvmmsg recvfrom epoll echo source rtt passthru idle napi shared queues"
 
 # Prints the words that put a variant's environment in front of a command.
 variant_env() { # variant
@@ -160,6 +161,58 @@ napi_thread() { # 1|0
 	done
 }
 
+# Packets that the client's end of the pair has received.
+client_packets() {
+	ip netns exec "$LAB_CLIENT_NS" cat /sys/class/net/cli/statistics/rx_packets
+}
+
+# Packets per second that come to the client, over SECONDS_EACH, the first of which is left out.
+client_rate() {
+	local n0 t0 n1 t1
+	sleep 0.5
+	n0=$(client_packets) t0=$(date +%s.%N)
+	sleep "$SECONDS_EACH"
+	n1=$(client_packets) t1=$(date +%s.%N)
+	awk -v n=$((n1 - n0)) -v a="$t0" -v b="$t1" 'BEGIN { printf "%.0f\n", n / (b - a) }'
+}
+
+# Answers per second to the flood, as the client's interface counts them.
+echo_once() { # case variant mode
+	local pid env
+	env=$(variant_env "$2")
+	if [ "$2" = raw ]; then
+		lab_server_bg timeout 20 "$LAB_BIN/raw_xsk" --ifname srv --port $PORT --mode echo --seconds 15 >/dev/null 2>"$LAB_DIR/err"
+		pid=$LAB_PID
+		sleep 0.5
+	else
+		# shellcheck disable=SC2086
+		lab_server_bg timeout 20 $env "$LAB_BIN/echo" --port $PORT --mode "$3" --seconds 15 >/dev/null 2>"$LAB_DIR/err"
+		pid=$LAB_PID
+		lab_wait_port $PORT 2>>"$LAB_DIR/err" || failed "$1" "$2"
+	fi
+	# Nobody is there to read them: a closed port would answer each.
+	lab_client iptables -t raw -A PREROUTING -p udp --sport $PORT -j DROP || lab_die "iptables does not work here"
+	lab_flood $PORT $((SECONDS_EACH + 2)) >/dev/null &
+	note "$1" "$2" "$(client_rate)"
+	wait $!
+	lab_client iptables -t raw -F PREROUTING
+	lab_stop $pid
+}
+
+# Datagrams per second from one sender, as the client's interface counts them.
+source_once() { # case variant mode
+	local pid env
+	env=$(variant_env "$2" | sed "s/PORTS=$PORT/PORTS=*/")
+	lab_client iptables -t raw -A PREROUTING -p udp --dport $PORT -j DROP || lab_die "iptables does not work here"
+	# shellcheck disable=SC2086
+	lab_server_bg timeout 20 $env "$LAB_BIN/source" --address $LAB_CLIENT --port $PORT --mode "$3" --size 18 \
+		--seconds $((SECONDS_EACH + 2)) >/dev/null 2>"$LAB_DIR/err"
+	pid=$LAB_PID
+	note "$1" "$2" "$(client_rate)"
+	wait $pid || failed "$1" "$2"
+	lab_client iptables -t raw -F PREROUTING
+}
+
 # Runs a function once for every variant, kbaccel only if there is a library.
 each() { # function case variant:mode...
 	local function=$1 case=$2 v
@@ -189,6 +242,14 @@ shared_once() { # case variant mode
 case_shared() {
 	each sink_once shared kernel:recvmmsg kbaccel-alone:recvmmsg
 	each shared_once shared kbaccel:recvmmsg
+}
+case_echo() {
+	each echo_once echo kernel:block kbaccel:block raw:-
+	each echo_once echo-mmsg kernel:mmsg kbaccel:mmsg
+}
+case_source() {
+	each source_once source-sendto kernel:sendto kbaccel:sendto
+	each source_once source-sendmmsg kernel:sendmmsg kbaccel:sendmmsg
 }
 case_recvfrom() { each sink_once recvfrom kernel:recvfrom kbaccel:recvfrom; }
 case_epoll() { each sink_once epoll kernel:epoll kbaccel:epoll; }
@@ -239,6 +300,10 @@ report_targets() {
 	target "recvmmsg, x kernel" "$(lab_ratio "$(result recvmmsg kbaccel)" "$(result recvmmsg kernel)")" ">=" 2
 	target "recvmmsg, x what iptables discards" \
 		"$(lab_ratio "$(result recvmmsg kbaccel)" "$(result recvmmsg iptables-drop)")" ">=" 1
+	target "echo, x kernel" "$(lab_ratio "$(result echo kbaccel)" "$(result echo kernel)")" ">=" 2
+	target "echo, x raw AF_XDP" "$(lab_ratio "$(result echo kbaccel)" "$(result echo raw)")" ">=" 0.9
+	target "sendto, x kernel" "$(lab_ratio "$(result source-sendto kbaccel)" "$(result source-sendto kernel)")" ">=" 1
+	target "sendmmsg, x kernel" "$(lab_ratio "$(result source-sendmmsg kbaccel)" "$(result source-sendmmsg kernel)")" ">=" 1.5
 	target "rtt p50, x kernel" "$(lab_ratio "$(result rtt kbaccel)" "$(result rtt kernel)")" "<=" 0.4
 	for file in "$LAB_DIR"/passthru-*.kbaccel; do
 		[ -f "$file" ] || continue
@@ -257,15 +322,15 @@ report() {
 		name=$(basename "$file")
 		report_line "${name%%.*}" "${name#*.}"
 	done
-	echo "recv*, epoll, napi: datagrams/s; rtt: us (p50, p99) per round trip; passthru: ns per call; idle: % of one CPU"
+	echo "recv*, epoll, napi, echo, source: datagrams/s; rtt: us (p50, p99) per round trip; passthru: ns per call; idle: % of one CPU"
 	report_targets
 }
 
 main() {
 	local cases=("$@") c round
-	[ $# -gt 0 ] || cases=(recvmmsg recvfrom epoll rtt passthru idle)
+	[ $# -gt 0 ] || cases=(recvmmsg recvfrom epoll echo source rtt passthru idle)
 	for c in "${cases[@]}"; do
-		declare -F "case_$c" >/dev/null || lab_die "no case $c: recvmmsg recvfrom epoll rtt passthru idle napi shared"
+		declare -F "case_$c" >/dev/null || lab_die "no case $c: $CASES"
 	done
 	[ -z "$PRELOAD" ] || [ -r "$PRELOAD" ] || lab_die "$PRELOAD is missing: run make, or set KB_BENCH_PRELOAD="
 	lab_build
