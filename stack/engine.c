@@ -193,6 +193,16 @@ static unsigned drain(struct engine *e)
 	return n;
 }
 
+#define KICKS 64
+
+/* Bounded: in copy mode one call sends at most 32 frames. */
+void engine_kick(struct engine *e)
+{
+	relaxed_set(e->held, 0);
+	for (int i = 0; i < KICKS && nic_tx_kick(e->queue) == -EAGAIN; i++)
+		;
+}
+
 unsigned engine_poll(struct engine *e)
 {
 	struct dgram *returned;
@@ -208,6 +218,8 @@ unsigned engine_poll(struct engine *e)
 		returned = __atomic_exchange_n(&e->returned, NULL, __ATOMIC_ACQUIRE);
 		free_frames(e, returned);
 	}
+	if (__builtin_expect(e->held != 0, 0))
+		engine_kick(e);
 	n = drain(e);
 	lock_release(&e->lock);
 	return n;

@@ -34,6 +34,7 @@ struct engine {
 	unsigned frames;		 /* in the pool when nothing is in flight */
 	struct sock *fed[2 * NIC_BURST]; /* sockets that got something in this burst */
 	unsigned feds;
+	unsigned held; /* frames on the TX ring that the NIC has not been told of (engine_hold()) */
 	struct dgram *returned; /* frames given back by threads that could not take the lock (lock-free stack) */
 	uint64_t stamp; /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
 	struct lwip_instance lwip;
@@ -50,6 +51,17 @@ void engine_recover(struct engine *e);
 
 /* Receives one burst if nobody else is at it. Returns the number of frames. */
 unsigned engine_poll(struct engine *e);
+
+/*
+ * Makes the NIC send what is on the TX ring. In copy mode that is a system call for each kick, so a sender may leave a frame
+ * to the next kick with engine_hold(), which is the next engine_poll() at the latest. For both the lock is held.
+ */
+void engine_kick(struct engine *e);
+
+static inline void engine_hold(struct engine *e)
+{
+	relaxed_set(e->held, e->held + 1);
+}
 
 /* Gives the frames of a chain of consumed datagrams (all of this engine) back to the NIC. */
 void engine_return(struct engine *e, struct dgram *chain);

@@ -441,6 +441,7 @@ void stack_leave(void)
 {
 	if (!stack_is_ready())
 		return;
+	stack_kick();
 	deregister();
 	/* Without the lock: other threads go on receiving while the process ends. */
 	if (!relaxed_get(stack.owner) ||

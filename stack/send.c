@@ -29,7 +29,6 @@
 #define CONFIRM_NS NSEC_PER_SEC
 #define SAFE_MTU                                                                                   \
 	1280 /* where only the kernel knows the path's MTU larger ones with DF are its own */
-#define KICKS 64
 #define MAX_PAYLOAD 65507 /* bytes of payload in an IPv4 packet */
 #define MAX_SEGMENTS                                                                               \
 	64 /* UDP_MAX_SEGMENTS, which was this before Linux 6.9; more are the kernel's to send or to refuse */
@@ -48,9 +47,11 @@ struct route {
 static ssize_t through_shadow(struct sock *s, int fd, const struct msghdr *msg, int flags,
 			      enum stats_counter why)
 {
-	ssize_t r = kernel_sendmsg(fd, msg, flags);
 	struct stats_socket *shown = sock_stats(s);
+	ssize_t r;
 
+	stack_kick(); /* the order of sends */
+	r = kernel_sendmsg(fd, msg, flags);
 	if (r < 0)
 		return r;
 	relaxed_set(s->corked, (flags & MSG_MORE) != 0);
@@ -417,11 +418,13 @@ static bool put_frame(struct engine *e, const struct route *r)
 	return false;
 }
 
-/* Tells the NIC, bounded: in copy mode one call sends at most 32 frames. */
-static void kick(struct engine *e)
+/*
+ * May the NIC hear of this one later, with others (KBACCEL_TX_BATCH)? While the socket has datagrams for the program to come back
+ * for: with none left it polls before it waits or is told that there is nothing, and that kicks.
+ */
+static inline bool may_hold(const struct sock *s, const struct engine *e)
 {
-	for (int i = 0; i < KICKS && nic_tx_kick(e->queue) == -EAGAIN; i++)
-		;
+	return __builtin_expect(e->held + 1 < (uint64_t)config.tx_batch, 0) && sock_readable(s);
 }
 
 static inline __attribute__((always_inline)) void count_fast(struct sock *s, const struct route *r)
@@ -457,11 +460,13 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
 	sent = put_frame(e, &r);
 	if (!sent) {
-		kick(e);
+		engine_kick(e);
 		sent = put_frame(e, &r);
 	}
-	if (sent)
-		kick(e);
+	if (sent && may_hold(s, e))
+		engine_hold(e);
+	else if (sent)
+		engine_kick(e);
 	lock_release(&e->lock);
 	if (!sent)
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
@@ -493,7 +498,7 @@ static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int 
 				return 0;
 		}
 		if (!put_frame(e, &r)) {
-			kick(e);
+			engine_kick(e);
 			if (!put_frame(e, &r))
 				break;
 		}
@@ -501,7 +506,7 @@ static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int 
 		vec[i].msg_len = r.d.len;
 	}
 	if (e) {
-		kick(e);
+		engine_kick(e);
 		lock_release(&e->lock);
 	}
 	return i;

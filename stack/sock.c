@@ -124,6 +124,7 @@ void sock_closed(struct sock *s)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!sock_stats(s))
 		return;
+	stack_kick();
 	if (lock_acquire(&stack.lock)) {
 		bury(s);
 		lock_release(&stack.lock);

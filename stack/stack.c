@@ -136,6 +136,7 @@ void stack_tick_slow(uint64_t now)
 	if (!stack_is_ready() || !relaxed_get(stack.owner))
 		return;
 	wait_is_over();
+	stack_kick();
 	family_listen();
 	/* The lease first, and without a lock: it is what keeps the traffic coming (R6). */
 	if (relaxed_get(stack.steered))
@@ -152,6 +153,18 @@ void stack_tick_slow(uint64_t now)
 		publish();
 	}
 	lock_release(&stack.lock);
+}
+
+void stack_kick_slow(void)
+{
+	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < engines; i++) {
+		if (!relaxed_get(stack.engine[i]->held) || !lock_acquire(&stack.engine[i]->lock))
+			continue;
+		engine_kick(stack.engine[i]);
+		lock_release(&stack.engine[i]->lock);
+	}
 }
 
 bool stack_exclusive_begin(void)

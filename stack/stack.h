@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/relaxed.h"
@@ -160,6 +161,15 @@ static inline unsigned stack_poll(void)
 	for (unsigned i = 0; i < engines; i++)
 		n += engine_poll(stack.engine[i]);
 	return n;
+}
+
+/* What senders have left to a later kick (KBACCEL_TX_BATCH) is sent. */
+void stack_kick_slow(void);
+
+static inline void stack_kick(void)
+{
+	if (__builtin_expect(config.tx_batch > 1, 0))
+		stack_kick_slow();
 }
 
 /* Steering works until then (CLOCK_MONOTONIC ns), on all open interfaces; 0: not from now on. */

@@ -23,6 +23,7 @@ CASES="recvmmsg recvfrom epoll echo source rtt passthru idle napi shared queues"
 # Prints the words that put a variant's environment in front of a command.
 variant_env() { # variant
 	case $1 in
+	*-batch) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT KBACCEL_TX_BATCH=16" ;;
 	kbaccel*) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT" ;;
 	*) echo env ;;
 	esac
@@ -244,7 +245,7 @@ case_shared() {
 	each shared_once shared kbaccel:recvmmsg
 }
 case_echo() {
-	each echo_once echo kernel:block kbaccel:block raw:-
+	each echo_once echo kernel:block kbaccel:block kbaccel-batch:block raw:-
 	each echo_once echo-mmsg kernel:mmsg kbaccel:mmsg
 }
 case_source() {

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# TIMEOUT: 90
+#
+# accel_batch.sh - KBACCEL_TX_BATCH: several answers for one kick of the NIC while more requests wait, and none left behind.
+
+# shellcheck source=tests/netns/lib_accel.sh
+. "$(dirname "$0")/lib_accel.sh"
+ns_pair
+need python3
+
+# "FRAMES KICKS" of the queue, as they were last published together.
+sent_and_kicks() { "$tool" stat "$1" | sed -nE 's/ *sent ([0-9]+) frames.*/\1/p; s/ *kicks ([0-9]+);.*/\1/p' | tr '\n' ' '; }
+
+# burst PORT COUNT: that many requests as fast as they can be sent; what comes back in BACK.
+burst()
+{
+	client -n 3 "$A4" "$1" >/dev/null # the neighbour
+	BACK=$(client -n "$2" -g 0 -t 3000 "$A4" "$1")
+	BACK=${BACK% from*}
+}
+
+# A server that takes 300 us for each has many waiting.
+for batch in 1 16; do
+	export KBACCEL_TX_BATCH=$batch
+	start_fast server 5300 -q -r 4000000 -u 300 5300
+	burst 5300 400
+	equal "batch $batch: all answers come" 'sent 400 back 400 bad 0' "$BACK"
+	sleep 0.5 # and the next call publishes
+	client -n 1 "$A4" 5300 >/dev/null
+	read -r frames kicks <<<"$(sent_and_kicks "$SPAWNED")"
+	note "$frames frames, $kicks kicks"
+	if [[ $batch = 1 ]]; then
+		check 'batch 1: a kick for each' test "$frames" -gt 200 -a "$kicks" = "$frames"
+	else
+		check 'batch 16: far fewer kicks' test "$frames" -gt 200 -a $((kicks * 3)) -lt "$frames"
+	fi
+	answer=$(client -l -n 100 "$A4" 5300)
+	check "batch $batch: one at a time, each is answered at once ($answer)" \
+		grep -Eq '^sent 100 back 100 bad 0 .*max [0-9]{1,5} us' <<<"$answer"
+	stop "$SPAWNED"
+done
+
+# Answers of the kernel's do not overtake those that are held: small ones are fast, those that need fragments are not.
+start_fast server 5300 -q -r 4000000 5300
+cat >"$KB_TMP/mixed.py" <<'EOF'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+s.settimeout(2)
+to = (sys.argv[1], 5300)
+disorder = count = 0
+for round in range(20):
+    for i in range(40):
+        # Requests of either size come by different ways; only those of one way are sent in one go.
+        s.sendto(b'%04d' % i + b'x' * 60, to)
+    last = -1
+    for i in range(40):
+        n = int(s.recv(65536)[:4])
+        count += 1
+        disorder += n < last
+        last = n
+print('got', count, 'disorder', disorder)
+EOF
+equal 'answers are in order' 'got 800 disorder 0' "$(run_in "$NS_B" python3 "$KB_TMP/mixed.py" "$A4")"
+stop "$SPAWNED"
+
+# Its own order: a server that answers each request by a small datagram, a large one that the kernel cuts, and a small one again.
+cat >"$KB_TMP/three.py" <<'EOF'
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+s.bind(('', 5302))
+print('serving', flush=True)
+while True:
+    data, peer = s.recvfrom(2048)
+    s.sendto(data + b'a', peer)
+    s.sendto(data + b'b' * 4000, peer)
+    s.sendto(data + b'c', peer)
+EOF
+cat >"$KB_TMP/ask.py" <<'EOF'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+s.settimeout(2)
+for i in range(50):
+    s.sendto(b'%02d' % i, (sys.argv[1], 5302))
+got = [s.recv(65536)[:3].decode() for i in range(150)]
+print('in order' if got == ['%02d%s' % (i, c) for i in range(50) for c in 'abc'] else got)
+EOF
+spawn "$NS_A" three preload 5302 python3 "$KB_TMP/three.py"
+wait_until 5 grep -q serving "$KB_TMP/three.log"
+run_in "$NS_B" python3 "$KB_TMP/ask.py" "$A4" >/dev/null # the neighbour
+equal 'the kernel does not overtake what is held' 'in order' "$(run_in "$NS_B" python3 "$KB_TMP/ask.py" "$A4")"
+sleep 0.5
+run_in "$NS_B" python3 "$KB_TMP/ask.py" "$A4" >/dev/null
+read -r frames kicks <<<"$(sent_and_kicks "$SPAWNED")"
+check "some of it is held ($frames frames, $kicks kicks)" test "$kicks" -lt "$frames"
+stop "$SPAWNED"
+
+# The end of a process, with requests that wait and answers that are held.
+start_fast last 5303 -q -r 4000000 -u 1000 -n 23 5303
+client -n 3 "$A4" 5303 >/dev/null
+answer=$(client -n 60 -g 0 -t 1500 "$A4" 5303)
+equal 'what was answered before the end arrives' 'sent 60 back 20 bad 0' "${answer% from*}"
+finish
