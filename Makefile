@@ -116,7 +116,7 @@ TEST_SKEL := $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(wildcard tests/*/*.bpf.c
 .SECONDARY:
 .SUFFIXES:
 
-all: $(LIBRARY) $(PLUGINS) $(TOOL) $(CAPTURE) $(DAEMON) ## the library, its plugins, the tools and the broker, into build/
+all: $(LIBRARY) $(PLUGINS) $(TOOL) $(CAPTURE) $(DAEMON) $(if $(TOOL),$(BUILD)/libkbaccel.7) ## the library, its plugins, the tools and the broker, into build/
 
 tests: $(TEST_BIN) $(FAKE_VERBS) ## the test programs, into build/tests/
 
@@ -327,6 +327,14 @@ c-files: # for tests/check-layout.sh
 format: ## lay the C files out by .clang-format
 	$(Q)clang-format -i $(C_FILES)
 
+# The settings of the manual page are those of the tool.
+$(BUILD)/libkbaccel.7: docs/libkbaccel.7.in tools/settings_mdoc.awk $(BUILD)/kbaccel
+	$(call say,GEN,$@)
+	$Qenv -i $(BUILD)/kbaccel config >$@.settings
+	$Qawk -f tools/settings_mdoc.awk $@.settings $< >$@.new
+	$Qrm $@.settings
+	$Qmv $@.new $@
+
 # --- the rest --------------------------------------------------------------------------------------------------
 
 deps: ## install the packages and lwIP's source (root, Debian 12); nothing to do the second time
@@ -338,7 +346,7 @@ demo: ## install what is needed, build, and compare programs with and without th
 	@$(LAB) tools/demo.sh
 
 DEST_LIB = $(DESTDIR)$(LIBDIR)
-MAN_PAGES = $(wildcard docs/*.[1-9])
+MAN_PAGES = $(wildcard docs/*.[1-9]) $(if $(TOOL),$(BUILD)/libkbaccel.7)
 
 install: all ## PREFIX=/usr/local DESTDIR=
 	install -d $(DEST_LIB)/kbaccel $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 BUILD_PACKAGES="gcc libc6-dev linux-libc-dev make clang llvm bpftool libbpf-dev libxdp-dev libelf-dev libmnl-dev libpcap-dev
 	zlib1g-dev libibverbs-dev libcmocka-dev libclang-rt-14-dev xz-utils ca-certificates"
 TEST_PACKAGES="bash coreutils iproute2 ethtool procps util-linux iputils-ping nftables iptables tcpdump strace
-	python3-minimal sockperf iperf3 socat dnsmasq-base dnsperf knot-dnsutils valgrind binutils file git clang-format
+	python3-minimal sockperf iperf3 socat dnsmasq-base dnsperf knot-dnsutils valgrind binutils file git clang-format mandoc
 	libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4"
 
 LWIP=lwip_2.1.3+dfsg1.orig.tar.xz
