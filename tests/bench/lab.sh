@@ -45,7 +45,8 @@ lab_up() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	ip netns add "$LAB_SERVER_NS" && ip netns add "$LAB_CLIENT_NS" &&
-		ip link add srv netns "$LAB_SERVER_NS" type veth peer name cli netns "$LAB_CLIENT_NS" ||
+		ip link add srv netns "$LAB_SERVER_NS" numrxqueues 4 numtxqueues 4 type veth \
+			peer name cli netns "$LAB_CLIENT_NS" numrxqueues 4 numtxqueues 4 && lab_queues 1 ||
 		lab_die "cannot make the namespaces and the veth pair"
 	lab_configure "$LAB_SERVER_NS" srv $LAB_SERVER $LAB_SERVER6
 	lab_configure "$LAB_CLIENT_NS" cli $LAB_CLIENT $LAB_CLIENT6
@@ -53,6 +54,16 @@ lab_up() {
 	ip netns exec "$LAB_SERVER_NS" ethtool -K srv gro on || lab_die "ethtool -K srv gro on failed"
 	LAB_SERVER_MAC=$(ip netns exec "$LAB_SERVER_NS" cat /sys/class/net/srv/address)
 	lab_client timeout 5 ping -q -c 1 -W 3 $LAB_SERVER >/dev/null || lab_die "the two namespaces do not see each other"
+}
+
+# So many queues on either end, of the 4 that there can be.
+lab_queues() { # count
+	# Native XDP needs as many RX queues as the peer has TX queues, at every moment.
+	ip netns exec "$LAB_SERVER_NS" ethtool -L srv rx 4 tx "$1" 2>/dev/null
+	ip netns exec "$LAB_CLIENT_NS" ethtool -L cli rx 4 tx "$1" 2>/dev/null
+	ip netns exec "$LAB_SERVER_NS" ethtool -L srv rx "$1" 2>/dev/null
+	ip netns exec "$LAB_CLIENT_NS" ethtool -L cli rx "$1" 2>/dev/null
+	[ "$(ip netns exec "$LAB_SERVER_NS" sh -c 'ls -d /sys/class/net/srv/queues/rx-*' | wc -l)" = "$1" ]
 }
 
 lab_configure() { # namespace interface address4 address6

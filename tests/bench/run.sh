@@ -252,6 +252,15 @@ case_source() {
 	each source_once source-sendto kernel:sendto kbaccel:sendto
 	each source_once source-sendmmsg kernel:sendmmsg kbaccel:sendmmsg
 }
+# An engine for each queue: what a datagram takes must not grow with them.
+queues_once() { # case variant mode
+	lab_queues "${2##*-}" || lab_die "can not have ${2##*-} queues"
+	sink_once "$@"
+	lab_queues 1
+}
+case_queues() {
+	each queues_once queues kbaccel-1:recvmmsg kbaccel-2:recvmmsg kbaccel-4:recvmmsg
+}
 case_recvfrom() { each sink_once recvfrom kernel:recvfrom kbaccel:recvfrom; }
 case_epoll() { each sink_once epoll kernel:epoll kbaccel:epoll; }
 case_rtt() { each rtt_once rtt kernel:block kbaccel:block kernel-spin:spin raw:-; }
