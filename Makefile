@@ -354,7 +354,7 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	$(if $(PLUGINS),install -m 644 $(PLUGINS) $(DEST_LIB)/kbaccel/)
 	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
 	install -m 755 $(CAPTURE) $(DEST_LIB)/kbaccel/
-	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(DESTDIR)$(DOCDIR)/
+	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md SECURITY.md) $(DESTDIR)$(DOCDIR)/
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(wildcard docs/*.md)
 	for page in $(MAN_PAGES); do install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$${page##*.} $$page; done
 	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(DAEMON)
