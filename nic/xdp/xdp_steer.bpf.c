@@ -318,7 +318,8 @@ static __noinline int copy_to_ring(struct xdp_md *ctx, __u32 seat)
 	struct steer_map *map = tables_of(&seats, seat);
 	struct hub_record *record;
 
-	if (!ring || !map || len == 0 || len > record_len - sizeof(*record))
+	/* Before Linux 6.8 the verifier learns no lower bound from "not 0". */
+	if (!ring || !map || len < sizeof(struct ethhdr) || len > record_len - sizeof(*record))
 		return XDP_PASS;
 	record = bpf_ringbuf_reserve(ring, record_len, 0);
 	if (!record) {
