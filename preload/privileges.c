@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * privileges.c - calls by which a process gives up privileges. A forked worker that is about to do so opens its own queues
- * first, if its relatives have sockets in common with it (R7); later it could not. After seccomp it would even be killed for
- * a call that its filter does not know (base/sandbox.h).
+ * first, if its relatives have sockets in common with it (R7); later it could not. A server that has not bound yet opens what it
+ * will need. After seccomp it would even be killed for a call that its filter does not know (base/sandbox.h).
  */
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -16,13 +17,37 @@
 #include "stack/stack.h"
 #include "stack/usermem.h"
 
-/* What opens queues sets errno, and a call that succeeds leaves it as it was. */
-static void last_chance(void)
+#define ALL_CAPS UINT64_MAX
+
+/* The capabilities @left remain. What opens queues sets errno, and a call that succeeds leaves it as it was. */
+static void last_chance(uint64_t left)
 {
 	int saved = errno;
 
+	stack_open_early(left);
 	stack_last_chance();
 	errno = saved;
+}
+
+/* The same when the effective user changes: 0 keeps what it has, and so does -1 (no change). */
+static void new_user(uid_t euid)
+{
+	last_chance(euid == 0 || euid == (uid_t)-1 ? ALL_CAPS : 0);
+}
+
+/* The effective capabilities that capset() is to set; all if the kernel will refuse the call. */
+static uint64_t next_caps(const void *header, const void *data)
+{
+	const struct __user_cap_data_struct *set = data;
+	const struct __user_cap_header_struct *head = header;
+	int saved = errno;
+	bool known = config_active() && usermem_init() == 0 &&
+		     usermem_readable(head, sizeof(*head)) &&
+		     head->version != _LINUX_CAPABILITY_VERSION_1 &&
+		     usermem_readable(set, 2 * sizeof(*set));
+
+	errno = saved;
+	return known ? set[0].effective | (uint64_t)set[1].effective << 32 : ALL_CAPS;
 }
 
 /* Can the filter be looked at? If not, the kernel will say what is wrong with it. */
@@ -114,25 +139,25 @@ bool seccomp_by_number(long number, const long a[6], long *r)
 
 EXPORT int setuid(uid_t uid)
 {
-	last_chance();
+	new_user(uid);
 	return real.setuid(uid);
 }
 
 EXPORT int seteuid(uid_t uid)
 {
-	last_chance();
+	new_user(uid);
 	return real.seteuid(uid);
 }
 
 EXPORT int setreuid(uid_t ruid, uid_t euid)
 {
-	last_chance();
+	new_user(euid);
 	return real.setreuid(ruid, euid);
 }
 
 EXPORT int setresuid(uid_t ruid, uid_t euid, uid_t suid)
 {
-	last_chance();
+	new_user(euid);
 	return real.setresuid(ruid, euid, suid);
 }
 
@@ -141,7 +166,7 @@ int capset(void *header, const void *data);
 
 EXPORT int capset(void *header, const void *data)
 {
-	last_chance();
+	last_chance(next_caps(header, data));
 	return real.capset(header, data);
 }
 

@@ -21,7 +21,7 @@ void fdtable_set_owner(void)
 	fdtable_owner = kernel_getpid();
 }
 
-static bool is_foreign(void)
+bool fdtable_is_foreign(void)
 {
 	int pid = kernel_getpid();
 
@@ -73,7 +73,7 @@ bool fdtable_set(int fd, struct file *f)
 {
 	struct file **page, *old;
 
-	if ((unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES || is_foreign())
+	if ((unsigned)fd >= FDTABLE_PAGE * FDTABLE_PAGES || fdtable_is_foreign())
 		return false;
 	page = page_of((unsigned)fd);
 	if (!page)
@@ -91,7 +91,7 @@ void fdtable_clear(int fd)
 {
 	struct file *old;
 
-	if (!fdtable_peek(fd) || is_foreign())
+	if (!fdtable_peek(fd) || fdtable_is_foreign())
 		return;
 	old = __atomic_exchange_n(&fdtable_page[fd / FDTABLE_PAGE][fd % FDTABLE_PAGE], NULL,
 				  __ATOMIC_ACQ_REL);
@@ -103,7 +103,7 @@ void fdtable_clear_range(unsigned first, unsigned last)
 {
 	if (last >= FDTABLE_PAGE * FDTABLE_PAGES)
 		last = FDTABLE_PAGE * FDTABLE_PAGES - 1;
-	if (!fdtable_in_use() || is_foreign())
+	if (!fdtable_in_use() || fdtable_is_foreign())
 		return;
 	for (unsigned fd = first; fdtable_in_use() && fd <= last; fd++) {
 		if (!page_at(fd / FDTABLE_PAGE))

@@ -140,6 +140,9 @@ void fdtable_dup(int from, int to);
 void fdtable_set_owner(void);
 extern int fdtable_owner;
 
+/* Is this another process, with the memory of the one whose table it is (vfork()), or one that no fork handler was run for? */
+bool fdtable_is_foreign(void);
+
 /* Calls @fn for each descriptor that has an object. */
 void fdtable_each(void (*fn)(int fd, struct file *f));
 

@@ -200,6 +200,18 @@ static inline void stack_last_chance(void)
 }
 
 /*
+ * The process goes on with the capabilities @left. If it could open interfaces so far, will not be able to any more, and has none
+ * open, those that sockets with the chosen ports and addresses may need are opened now (R7).
+ */
+void stack_open_early_slow(uint64_t left);
+
+static inline void stack_open_early(uint64_t left)
+{
+	if (config_active() && !__atomic_load_n(&stack.ifaces, __ATOMIC_ACQUIRE))
+		stack_open_early_slow(left);
+}
+
+/*
  * The program is about to enter seccomp, and @next is what it will be allowed: prepares what could not be had later. Then, once it
  * has, sockets that cannot be accelerated any more go to the kernel path, and @message says why.
  */

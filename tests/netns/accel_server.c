@@ -7,11 +7,12 @@
  *     -6 IPv6 only, -d dual stack      -b ADDRESS     -r BYTES   SO_RCVBUF      -s        sink: no replies
  *     -w block|poll|select|epoll|busy  how it waits   -q         no line for each datagram
  *     -n COUNT  exits after so many    -S   SO_REUSEPORT   -R SO_REUSEADDR
+ *     -e STEP   a step before bind()
  *     -u MICROSECONDS pause after each datagram      -P  takes notice of numbered datagrams only
  *     -x PORT   one more socket, which is looked at once and never read
  *     -W COUNT  as many sockets, and a process for each; all of them have all open. The number of the process ends the lines
- *   STEP: daemon fork workers=N respawn nobody chroot=DIR seccomp strict narrow probe transparent alarm alarm-restart closefrom
- *     closeall pause=MS
+ *   STEP: daemon fork workers=N respawn nobody powerless vfork chroot=DIR seccomp strict narrow probe transparent alarm alarm-restart
+ *     closefrom closeall pause=MS
  *
  * A datagram "CP" with a 32-bit number in it makes it compute for so many milliseconds, without any call.
  * Prints "bound PORT", "serving", for each datagram "got NUMBER LENGTH ok|BAD FROM [PROCESS]", at SIGTERM "total N bad N".
@@ -21,6 +22,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -108,6 +110,32 @@ static void step_nobody(void)
 	if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
 	    setresuid(65534, 65534, 65534) < 0)
 		kb_die("setuid: %s", strerror(errno));
+}
+
+/* In no header of libc. */
+int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data);
+
+/* As BIND does before it binds: still root, but for what matters. */
+static void step_powerless(void)
+{
+	uint32_t left = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_SETUID | 1 << CAP_SETGID;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = left, .permitted = left },
+	};
+
+	if (capset(&header, data) < 0)
+		kb_die("capset: %s", strerror(errno));
+}
+
+/* A child with this memory drops root, as on the way to another program. */
+static void step_vfork(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		_exit(setresuid(65534, 65534, 65534) < 0);
+	waitpid(pid, NULL, 0);
 }
 
 /* A filter that lets @allowed through, ends with 0, and kills for anything else. */
@@ -267,6 +295,10 @@ static void step(const char *name)
 		step_respawn();
 	else if (strcmp(name, "nobody") == 0)
 		step_nobody();
+	else if (strcmp(name, "powerless") == 0)
+		step_powerless();
+	else if (strcmp(name, "vfork") == 0)
+		step_vfork();
 	else if (strncmp(name, "chroot=", 7) == 0 && (chroot(name + 7) < 0 || chdir("/") < 0))
 		kb_die("chroot: %s", strerror(errno));
 	else if (strcmp(name, "seccomp") == 0)
@@ -426,7 +458,7 @@ int main(int argc, char **argv)
 	const char *address = NULL;
 	int sockets[MAX_WORKERS];
 
-	while ((c = getopt(argc, argv, "6db:r:sw:qn:SRu:Px:W:")) != -1)
+	while ((c = getopt(argc, argv, "6db:e:r:sw:qn:SRu:Px:W:")) != -1)
 		switch (c) {
 		case '6':
 			family = AF_INET6;
@@ -466,6 +498,9 @@ int main(int argc, char **argv)
 			break;
 		case 'W':
 			workers = atoi(optarg);
+			break;
+		case 'e':
+			step(optarg);
 			break;
 		case 'u':
 			pause_us = atol(optarg);
