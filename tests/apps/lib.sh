@@ -147,6 +147,19 @@ app_wait()
 	exit 1
 }
 
+# Waits until the server's output has a line with the pattern.
+app_wait_log()
+{
+	local i
+	for i in $(seq 200); do
+		grep -q -e "$1" "$tmp/server.log" && return 0
+		sleep 0.05
+	done
+	echo "not ok $app: the server does not say '$1'"
+	sed 's/^/server: /' "$tmp/server.log" | tail -20
+	exit 1
+}
+
 app_pass()
 {
 	passes=$((passes + 1))

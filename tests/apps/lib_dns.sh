@@ -29,7 +29,7 @@ dns_load()
 {
 	local out lost completed
 	printf 'a.test A\nb.test AAAA\n' >"$tmp/queries"
-	out=$(app_client dnsperf -s "$1" -d "$tmp/queries" -l 2 -Q 2000 -q 50 -t 2 2>&1)
+	out=$(app_client dnsperf -s "$1" -d "$tmp/queries" -n 600 -l 8 -Q 2000 -q 50 -t 2 2>&1)
 	completed=$(echo "$out" | awk '/Queries completed/ { print $3 }')
 	lost=$(echo "$out" | awk '/Queries lost/ { print $3 }')
 	echo "$out"
