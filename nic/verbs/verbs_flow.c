@@ -91,6 +91,9 @@ static void rule_put(struct verbs_nic *v, const struct steer_key *key)
 
 	if (!rule || --rule->users)
 		return;
+	/* Under seccomp it stays in the NIC, for who wants it again. */
+	if (rule->flow && relaxed_get(v->nic.sealed))
+		return;
 	verbs_rule_take(v, rule);
 	*p = rule->next;
 	free(rule);
