@@ -35,10 +35,12 @@
 #define NIC_FRAME_PRIV 192 /* bytes at the head of each frame that are the stack's */
 #define NIC_FRAME_DATA                                                                             \
 	256 /* where a transmitted frame's headers and data may start at the latest reserve */
+#define NIC_FRAME_STAMP                                                                            \
+	64 /* where in the private head a frame's hardware stamp is: NIC_F_HW_STAMPS */
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64 /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 8 /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 9 /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u /* IP and UDP checksums were verified by the NIC */
@@ -64,6 +66,14 @@
  * interface is sealed stays so.
  */
 #define NIC_F_HARD_RULES 0x10u
+
+/*
+ * Every frame that rx_burst() gives carries in its private head, NIC_FRAME_STAMP bytes from the beginning, 64 bits in host order:
+ * nanoseconds of the interface's PTP clock when it came in, as the kernel's driver would report them; 0: not known. Without
+ * this flag nobody has written there. The backend decides at open(), by what the driver does then: whether the driver stamps
+ * at the moment (SIOCGHWTSTAMP) is the stack's to know.
+ */
+#define NIC_F_HW_STAMPS 0x20u
 
 struct nic_frame {
 	uint8_t *data;	/* first byte of the Ethernet header, inside a frame */

@@ -9,7 +9,7 @@
  *   verbs_device.c  netdev -> device and port        verbs_event.c  arming, asynchronous events
  *   verbs_link.c    what the interface is            verbs_flow.c   which rules there are to be
  *   verbs_queue.c   set-up and take-down             verbs_rule.c   one rule in the NIC
- *   verbs_why.c     errors in the operator's words
+ *   verbs_why.c     errors in the operator's words   verbs_stamp.c  the receive queue that stamps
  */
 #ifndef NIC_VERBS_VERBS_H
 #define NIC_VERBS_VERBS_H
@@ -45,6 +45,9 @@ struct verbs_queue {
 	uint32_t nic_has; /* of them given to the NIC, and not received yet */
 	struct ibv_wc wc[NIC_BURST];
 	unsigned wc_next, wc_count; /* of wc[]: completions that arm() found */
+	uint32_t *rx_slot; /* with ->stamping: the buffers that the NIC has, in their order */
+	uint32_t rx_posted, rx_done; /* both only grow */
+	bool busy;		     /* ... and the NIC's clock could not be read: poll again */
 
 	uint32_t tx_size;
 	uint32_t tx_every;	   /* so many sends, then one that reports its completion */
@@ -60,6 +63,7 @@ struct verbs_queue {
 
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *rcq, *scq;
+	struct ibv_cq_ex *stamping; /* the same as rcq, if that is one which stamps; else NULL */
 	struct ibv_mr *mr;
 	struct ibv_qp *qp;
 };
@@ -89,6 +93,8 @@ struct verbs_nic {
 	uint8_t port;
 	uint32_t frame_size;
 	bool checksums; /* the NIC says which received checksums are right */
+	bool clock;	/* completions can be stamped */
+	bool stamps_on; /* the kernel's driver stamps all that it receives */
 	bool lost;	/* in the child of a fork: nothing here may be touched */
 	void (*log)(int level, const char *text);
 	int (*keep_fd)(int fd);
@@ -115,10 +121,20 @@ static inline struct verbs_nic *verbs_nic_of(const struct nic *nic)
 	return (struct verbs_nic *)(uintptr_t)nic;
 }
 
-/* Fills name, index, MAC, MTU, frame size; refuses what has VLANs on it. */
+static inline uint32_t verbs_frame_start(const struct verbs_queue *x, uint32_t offset)
+{
+	return offset & ~(x->q.frame_size - 1);
+}
+
+static inline void verbs_pool_put(struct verbs_queue *x, uint32_t offset)
+{
+	x->pool[x->pool_count++] = verbs_frame_start(x, offset);
+}
+
+/* Fills name, index, MAC, MTU, frame size, stamps_on; refuses what has VLANs on it. */
 int verbs_link_read(struct verbs_nic *v, struct nic_params *params);
 
-/* Opens the device whose port the interface is: ctx, port, checksums. */
+/* Opens the device whose port the interface is: ctx, port, checksums, clock. */
 int verbs_device_open(struct verbs_nic *v, struct nic_params *params);
 
 /* Memory, queue pair and all that belongs to it; ready to receive. */
@@ -134,6 +150,21 @@ unsigned verbs_tx_alloc(struct nic_queue *q, uint8_t **base, unsigned n);
 unsigned verbs_tx_burst(struct nic_queue *q, const struct nic_frame *frames, unsigned n);
 int verbs_tx_kick(struct nic_queue *q);
 unsigned verbs_pool_free(const struct nic_queue *q);
+
+/*
+ * verbs_stamp.c. Makes the receive completion queue one that stamps, if device and driver do; else nothing: it is to be a plain one.
+ * Polling it fills ->wc as ibv_poll_cq() does, and the stamps in the frames; ->busy: there may be more than it could give.
+ */
+void verbs_stamp_open(struct verbs_queue *x);
+int verbs_stamp_poll(struct verbs_queue *x, int max);
+
+static inline int verbs_poll(struct verbs_queue *x, int max)
+{
+	return __builtin_expect(!x->stamping, 1) ? ibv_poll_cq(x->rcq, max, x->wc)
+						 : verbs_stamp_poll(x, max);
+}
+
+void verbs_stamp_posted(struct verbs_queue *x, uint32_t n); /* the first @n frames of the pool */
 
 /* verbs_event.c. */
 int verbs_arm(struct nic_queue *q);
@@ -162,6 +193,8 @@ int verbs_why_call(const struct verbs_nic *v, struct nic_params *params, int err
 
 /* A rule was refused with errno @err: the error that steer() gives, and nic.steer_why. */
 int verbs_why_rule(struct verbs_nic *v, int err, bool v6);
+
+#define VERBS_CQ_DEAD "its completion queue is dead"
 
 /* The queue pair is dead: says so once. */
 void verbs_broken(struct verbs_nic *v, const char *how);

@@ -87,7 +87,7 @@ static bool try_device(struct verbs_nic *v, struct ibv_device *device)
 	return false;
 }
 
-static void read_checksums(struct verbs_nic *v)
+static void read_abilities(struct verbs_nic *v)
 {
 	struct ibv_device_attr_ex attr;
 
@@ -96,6 +96,7 @@ static void read_checksums(struct verbs_nic *v)
 		return;
 	v->checksums = (attr.orig_attr.device_cap_flags &
 			(unsigned)(IBV_DEVICE_RAW_IP_CSUM | IBV_DEVICE_UD_IP_CSUM)) != 0;
+	v->clock = attr.completion_timestamp_mask != 0;
 }
 
 int verbs_device_open(struct verbs_nic *v, struct nic_params *params)
@@ -121,6 +122,6 @@ int verbs_device_open(struct verbs_nic *v, struct nic_params *params)
 				 "none of the %d RDMA device(s) is %s: `rdma link` shows which "
 				 "interfaces they are; else KBACCEL_NIC=xdp",
 				 count, v->nic.ifname);
-	read_checksums(v);
+	read_abilities(v);
 	return 0;
 }

@@ -54,11 +54,11 @@ int verbs_arm(struct nic_queue *q)
 		x->polled = false;
 	}
 	verbs_refill(x);
-	n = ibv_poll_cq(x->rcq, NIC_BURST, x->wc);
+	n = verbs_poll(x, NIC_BURST);
 	if (n < 0)
-		verbs_broken(x->v, "its completion queue is dead");
+		verbs_broken(x->v, VERBS_CQ_DEAD);
 	if (n <= 0)
-		return 0;
+		return n == 0 && x->busy;
 	x->wc_next = 0;
 	x->wc_count = (unsigned)n;
 	x->polled = true;

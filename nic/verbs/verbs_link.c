@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <linux/net_tstamp.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +56,15 @@ static int read_link(struct verbs_nic *v, struct ifreq *ifr, int fd, struct nic_
 				 strerror(-err));
 	nic->mtu = (uint32_t)ifr->ifr_mtu;
 	return 0;
+}
+
+/* Drivers that do not stamp at all do not know the request. */
+static bool driver_stamps(int fd, struct ifreq *ifr)
+{
+	struct hwtstamp_config config = { .flags = 0 };
+
+	ifr->ifr_data = (void *)&config;
+	return query(fd, ifr, SIOCGHWTSTAMP) == 0 && config.rx_filter == HWTSTAMP_FILTER_ALL;
 }
 
 /* The name of a VLAN interface on @ifname, into @name. */
@@ -111,6 +122,7 @@ int verbs_link_read(struct verbs_nic *v, struct nic_params *params)
 		return verbs_why(params, fd, "no socket to ask about %s with: %s", v->nic.ifname,
 				 strerror(-fd));
 	err = read_link(v, &ifr, fd, params);
+	v->stamps_on = err == 0 && driver_stamps(fd, &ifr);
 	rawcall6(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (err < 0)
 		return err;

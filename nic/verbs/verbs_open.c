@@ -139,8 +139,8 @@ static int verbs_open(struct nic_params *params, struct nic **out)
 	}
 	v->nic.queue_count = 1;
 	v->nic.queues[0] = &v->queue->q;
-	snprintf(v->nic.mode, sizeof(v->nic.mode), "verbs %.16s port %u", v->ctx->device->name,
-		 v->port);
+	snprintf(v->nic.mode, sizeof(v->nic.mode), "verbs %.16s port %u%s", v->ctx->device->name,
+		 v->port, v->queue->stamping ? ", stamps" : "");
 	*out = &v->nic;
 	return 0;
 }

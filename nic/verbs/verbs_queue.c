@@ -90,7 +90,9 @@ static int open_completions(struct verbs_queue *x, struct nic_params *params)
 		return verbs_why(params, -EMFILE, "%s: no file descriptor: raise `ulimit -n`",
 				 v->nic.ifname);
 	x->q.fd = x->channel->fd;
-	x->rcq = ibv_create_cq(v->ctx, (int)x->rx_size, x, x->channel, 0);
+	verbs_stamp_open(x);
+	if (!x->rcq)
+		x->rcq = ibv_create_cq(v->ctx, (int)x->rx_size, x, x->channel, 0);
 	if (!x->rcq)
 		return verbs_why_call(v, params, errno, "no receive completion queue");
 	x->scq = ibv_create_cq(v->ctx, (int)x->tx_size, x, NULL, 0);
@@ -203,6 +205,7 @@ void verbs_queue_forget(struct verbs_queue *x)
 	}
 	free(x->pool);
 	free(x->tx_slot);
+	free(x->rx_slot);
 	free(x);
 }
 

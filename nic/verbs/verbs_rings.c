@@ -20,20 +20,10 @@
 #define VLAN_HLEN 4
 #define VLAN_ID_MASK 0x0fff
 
-static inline uint32_t frame_start(const struct verbs_queue *x, uint32_t offset)
-{
-	return offset & ~(x->q.frame_size - 1);
-}
-
 /* For a sanitizer: a frame is not the stack's any more. */
 static inline void frame_hide(const struct verbs_queue *x, uint32_t offset)
 {
-	poison(x->umem + frame_start(x, offset), x->q.frame_size);
-}
-
-static inline void pool_put(struct verbs_queue *x, uint32_t offset)
-{
-	x->pool[x->pool_count++] = frame_start(x, offset);
+	poison(x->umem + verbs_frame_start(x, offset), x->q.frame_size);
 }
 
 /* ---- receiving ---- */
@@ -60,6 +50,8 @@ static void post_receives(struct verbs_queue *x, uint32_t n)
 		posted = bad ? (uint32_t)(bad - wr) : 0;
 		verbs_broken(x->v, "it takes no more receive buffers");
 	}
+	if (unlikely(x->stamping))
+		verbs_stamp_posted(x, posted);
 	x->pool_count -= posted;
 	x->nic_has += posted;
 }
@@ -154,7 +146,7 @@ static inline bool is_plain(const struct verbs_queue *x, struct nic_frame *f)
 /* A completion in error has no length; after the first the queue pair is dead. */
 static void receive_failed(struct verbs_queue *x, const struct ibv_wc *wc)
 {
-	pool_put(x, (uint32_t)wc->wr_id);
+	verbs_pool_put(x, (uint32_t)wc->wr_id);
 	if (wc->status == IBV_WC_LOC_LEN_ERR)
 		verbs_broken(x->v, "a frame was longer than the MTU at start");
 	else
@@ -186,7 +178,7 @@ static unsigned take_completions(struct verbs_queue *x, const struct ibv_wc *wc,
 		}
 		x->q.stats.rx_dropped++;
 		frame_hide(x, (uint32_t)wc->wr_id);
-		pool_put(x, (uint32_t)wc->wr_id);
+		verbs_pool_put(x, (uint32_t)wc->wr_id);
 	}
 	return kept;
 }
@@ -200,10 +192,10 @@ unsigned verbs_rx_burst(struct nic_queue *q, struct nic_frame *frames, unsigned 
 
 	if (likely(n == 0)) {
 		wc = x->wc;
-		n = ibv_poll_cq(x->rcq, (int)max, x->wc);
+		n = verbs_poll(x, (int)max);
 		x->wc_next = x->wc_count = 0;
 		if (unlikely(n < 0))
-			verbs_broken(x->v, "its completion queue is dead");
+			verbs_broken(x->v, VERBS_CQ_DEAD);
 		if (n <= 0) {
 			if (unlikely(x->nic_has < x->rx_size - VERBS_BATCH))
 				verbs_refill(x);
@@ -233,7 +225,7 @@ void verbs_free(struct nic_queue *q, uint8_t *const *data, unsigned n)
 		uint32_t offset = (uint32_t)(data[i] - x->umem);
 
 		frame_hide(x, offset);
-		pool_put(x, offset);
+		verbs_pool_put(x, offset);
 	}
 }
 
@@ -246,7 +238,7 @@ static void tx_complete(struct verbs_queue *x, uint32_t upto)
 		uint32_t offset = x->tx_slot[x->tx_tail & (x->tx_size - 1)];
 
 		if (offset != VERBS_INLINED)
-			pool_put(x, offset);
+			verbs_pool_put(x, offset);
 	}
 }
 
@@ -264,7 +256,7 @@ static void reap(struct verbs_queue *x)
 		}
 	} while (n == 8);
 	if (unlikely(n < 0))
-		verbs_broken(x->v, "its completion queue is dead");
+		verbs_broken(x->v, VERBS_CQ_DEAD);
 }
 
 /* How many frames could be taken and queued now. */
@@ -304,7 +296,7 @@ static void count_posted(struct verbs_queue *x, unsigned posted)
 			x->tx_slot[x->tx_head++ & (x->tx_size - 1)] = inlined ? VERBS_INLINED
 									      : offset;
 		if (i >= posted || inlined)
-			pool_put(x, offset);
+			verbs_pool_put(x, offset);
 	}
 	x->q.stats.tx_full += x->staged - posted;
 	x->staged = 0;

@@ -21,6 +21,12 @@ static int fail(int err)
 	return err;
 }
 
+void fake_abort(const char *what)
+{
+	fprintf(stderr, "fake libibverbs: %s\n", what);
+	abort();
+}
+
 bool fake_may(unsigned cap)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -25,7 +25,7 @@ static struct queue_pair *pair_numbered(struct ibv_context *ctx, uint32_t number
 }
 
 /* A place in a work queue is free again only when a completion has told so. */
-static void note_done(struct ibv_context *ctx, const struct fake_cqe *e)
+void fake_note_done(struct ibv_context *ctx, const struct fake_cqe *e)
 {
 	struct queue_pair *p = pair_numbered(ctx, e->qp_num);
 
@@ -44,6 +44,8 @@ int fake_poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *wc)
 	uint32_t waiting = load(&c->mem->prod) - cons;
 	int got;
 
+	if (c->extended)
+		fake_abort("ibv_poll_cq() of an extended completion queue");
 	if (c->mem->overrun)
 		return -1;
 	if (n > 1 && getenv("FAKE_VERBS_FAULT") && fake_fault("short_poll"))
@@ -58,7 +60,7 @@ int fake_poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *wc)
 		wc->wr_id = e->wr_id;
 		wc->status = e->status;
 		wc->qp_num = e->qp_num;
-		note_done(cq->context, e);
+		fake_note_done(cq->context, e);
 		if (e->status != IBV_WC_SUCCESS)
 			continue;
 		wc->opcode = e->opcode;

@@ -97,6 +97,10 @@ static int query_device_ex(struct ibv_context *ctx, const struct ibv_query_devic
 		return EINVAL;
 	memset(attr, 0, size);
 	fill_attr(ctx, &attr->orig_attr);
+	if (context_of(ctx)->device.clock != FAKE_CLOCK_NONE) {
+		attr->completion_timestamp_mask = (1ull << 48) - 1;
+		attr->hca_core_clock = 1000000;
+	}
 	attr->raw_packet_caps = context_of(ctx)->device.checksums ? IBV_RAW_PACKET_CAP_IP_CSUM : 0;
 	return 0;
 }
@@ -124,6 +128,7 @@ static void set_operations(struct context *c)
 	c->v.sz = sizeof(c->v);
 	c->v.query_port = query_port;
 	c->v.query_device_ex = query_device_ex;
+	c->v.create_cq_ex = fake_create_cq_ex;
 	c->v.ibv_create_flow = fake_create_flow;
 	c->v.ibv_destroy_flow = fake_destroy_flow;
 	ctx->abi_compat = __VERBS_ABI_IS_EXTENDED;

@@ -163,8 +163,8 @@ static void *map_queue(int fd, size_t len)
 	return mem;
 }
 
-API struct ibv_cq *ibv_create_cq(struct ibv_context *ctx, int cqe, void *cookie,
-				 struct ibv_comp_channel *ch, int vector)
+struct completion_queue *fake_make_cq(struct ibv_context *ctx, int cqe, void *cookie,
+				      struct ibv_comp_channel *ch, int vector)
 {
 	struct fake_request request = { .op = FAKE_CQ };
 	struct fake_reply reply;
@@ -197,7 +197,15 @@ API struct ibv_cq *ibv_create_cq(struct ibv_context *ctx, int cqe, void *cookie,
 	pthread_cond_init(&c->cq.cond, NULL);
 	if (ch)
 		ch->refcnt++;
-	return &c->cq;
+	return c;
+}
+
+API struct ibv_cq *ibv_create_cq(struct ibv_context *ctx, int cqe, void *cookie,
+				 struct ibv_comp_channel *ch, int vector)
+{
+	struct completion_queue *c = fake_make_cq(ctx, cqe, cookie, ch, vector);
+
+	return c ? &c->cq : NULL;
 }
 
 /* As the library: waits until every event that was read has been acknowledged. Here a test would hang, so it says so. */
@@ -210,14 +218,8 @@ API int ibv_destroy_cq(struct ibv_cq *cq)
 		return err;
 	if (cq->channel) {
 		cq->channel->refcnt--;
-		if (cq->comp_events_completed != 0) {
-			static const char text[] =
-				"fake libibverbs: ibv_destroy_cq() would hang: events not acknowledged\n";
-
-			if (write(2, text, sizeof(text) - 1) < 0)
-				abort();
-			abort();
-		}
+		if (cq->comp_events_completed != 0)
+			fake_abort("ibv_destroy_cq() would hang: events not acknowledged");
 	}
 	munmap(c->mem, fake_cq_len(c->cqe));
 	pthread_mutex_destroy(&cq->mutex);

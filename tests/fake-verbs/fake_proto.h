@@ -62,6 +62,15 @@ struct fake_device {
 	uint32_t checksums;
 	uint32_t port_state; /* enum ibv_port_state */
 	uint32_t link_layer;
+	uint32_t clock; /* enum fake_clock */
+};
+
+/* What the device can tell about the time of a completion. */
+enum fake_clock {
+	FAKE_CLOCK_NONE,
+	FAKE_CLOCK_CYCLES, /* cycles only (mlx4) */
+	FAKE_CLOCK_NO_PAGE, /* nanoseconds, but the kernel does not give out the page to convert by */
+	FAKE_CLOCK_NS,
 };
 
 struct fake_reply {
@@ -73,6 +82,7 @@ struct fake_reply {
 
 struct fake_cqe {
 	uint64_t wr_id;
+	uint64_t stamp; /* ns of the PTP clock */
 	uint32_t status, opcode, byte_len, wc_flags, qp_num;
 	uint32_t done; /* work requests of the queue pair's send or receive queue that are done by now, modulo 2^32 */
 };

@@ -19,6 +19,8 @@
 #include "tests/fake-verbs/fake_proto.h"
 
 #define FRAME_MAX 65536
+#define PTP_AHEAD_NS                                                                               \
+	37000000000 /* its clock shows atomic time, as PTP does; and can be told from the system's */
 #define MAX_OBJECTS 4096 /* of one client */
 
 enum kind { KIND_NONE, KIND_PD, KIND_MR, KIND_CHANNEL, KIND_CQ, KIND_QP, KIND_FLOW };
@@ -87,7 +89,8 @@ struct options {
 	unsigned max_inline;
 	unsigned max_wr;
 	unsigned ifindex;
-	bool infiniband; /* the port is not Ethernet */
+	bool infiniband;	/* the port is not Ethernet */
+	bool no_clock, no_page; /* enum fake_clock */
 };
 
 struct hca {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/fake-verbs/hca.h"
@@ -70,8 +71,17 @@ static struct mr *region(const struct qp *q, const struct fake_wr *w)
 
 /* ---- receiving ---- */
 
+static uint64_t ptp_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec + PTP_AHEAD_NS;
+}
+
 static void receive_completion(struct qp *q, struct fake_cqe *e)
 {
+	e->stamp = ptp_now();
 	e->opcode = IBV_WC_RECV;
 	e->qp_num = q->o.handle;
 	e->done = ++q->mem->rq.cons;

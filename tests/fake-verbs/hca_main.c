@@ -5,7 +5,8 @@
  *   fake_hca -s SOCKET -w WIRE -k KERNEL [-n IFINDEX] [option...]
  *     -s  where programs find it (FAKE_VERBS)     -n  the netdev's index, in the programs' namespace
  *     -w, -k  an interface in this namespace, or a descriptor number: a datagram socket that carries frames
- *     -o mlx4 | no-steering | no-raw | no-checksums | infiniband    -r RULES    -i INLINE    -q WORK_REQUESTS
+ *     -o mlx4 | no-steering | no-raw | no-checksums | infiniband | no-clock | no-clock-page
+ *     -r RULES    -i INLINE    -q WORK_REQUESTS
  *
  * SIGUSR1 removes the device, or brings it back; SIGUSR2 takes the port down, or up. Prints "ready", and what it did.
  * Ends when its standard input does.
@@ -248,7 +249,9 @@ static void set_option(const char *name)
 		      { "no-steering", &o->no_steering },
 		      { "no-raw", &o->no_raw },
 		      { "no-checksums", &o->no_checksums },
-		      { "infiniband", &o->infiniband } };
+		      { "infiniband", &o->infiniband },
+		      { "no-clock", &o->no_clock },
+		      { "no-clock-page", &o->no_page } };
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(name, known[i].name) == 0) {

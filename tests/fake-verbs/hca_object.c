@@ -372,12 +372,22 @@ static int take_fds(struct msghdr *msg, int *fds)
 	return n;
 }
 
+static uint32_t clock_kind(void)
+{
+	if (hca.options.no_clock)
+		return FAKE_CLOCK_NONE;
+	if (hca.options.mlx4)
+		return FAKE_CLOCK_CYCLES;
+	return hca.options.no_page ? FAKE_CLOCK_NO_PAGE : FAKE_CLOCK_NS;
+}
+
 static void describe(struct fake_device *d)
 {
 	*d = (struct fake_device){ .ifindex = hca.options.ifindex,
 				   .max_wr = hca.options.max_wr,
 				   .max_cqe = hca.options.max_wr,
 				   .checksums = !hca.options.no_checksums,
+				   .clock = clock_kind(),
 				   .port_state = hca.down ? IBV_PORT_DOWN : IBV_PORT_ACTIVE,
 				   .link_layer = hca.options.infiniband ? IBV_LINK_LAYER_INFINIBAND
 									: IBV_LINK_LAYER_ETHERNET };

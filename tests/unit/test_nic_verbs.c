@@ -69,26 +69,6 @@ static void frames_arrive_in_order(void **state)
 	assert_int_equal(q->stats.rx_bytes, 100 * (ETH_HLEN + 28 + FRAME_PAYLOAD));
 }
 
-static uint32_t add_words(const uint8_t *d, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i < len; i += 2)
-		sum += (uint32_t)(d[i] << 8 | d[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static void right_checksums(struct test_frame *f)
-{
-	uint32_t len = ntohs(frame_udp4(f)->len);
-
-	frame_ip4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_ip4(f), 20, 0));
-	frame_udp4(f)->check = 0;
-	frame_udp4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_udp4(f), len,
-							  add_words((uint8_t *)&frame_ip4(f)->saddr,
-								    8, IPPROTO_UDP + len)));
-}
-
 /* The NIC says that sums are right, for IPv4 only; where it does not, they are not known to be wrong. */
 static void right_checksums_are_known(void **state)
 {
@@ -266,7 +246,11 @@ static void sealed_rules_stay(void **state)
 	assert_int_equal(steer_port(53, false), 0);
 	send_frames(B4, A4, 53, 2);
 	assert_went(2, 0);
+	assert_int_equal(steer_port(53, true), 0);
 	nic->sealed = false;
+	assert_int_equal(steer_port(53, false), 0);
+	send_frames(B4, A4, 53, 2);
+	assert_went(0, 2);
 }
 
 /* What no kernel will see any more: only what it would have given to a socket goes on. */

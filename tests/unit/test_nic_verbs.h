@@ -108,6 +108,26 @@ static inline void assert_went(unsigned ours, unsigned kernels)
 	assert_int_equal(k, kernels);
 }
 
+static inline uint32_t add_words(const uint8_t *d, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(d[i] << 8 | d[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static inline void right_checksums(struct test_frame *f)
+{
+	uint32_t len = ntohs(frame_udp4(f)->len);
+
+	frame_ip4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_ip4(f), 20, 0));
+	frame_udp4(f)->check = 0;
+	frame_udp4(f)->check = htons((uint16_t)~add_words((uint8_t *)frame_udp4(f), len,
+							  add_words((uint8_t *)&frame_ip4(f)->saddr,
+								    8, IPPROTO_UDP + len)));
+}
+
 static inline int count_fds(void)
 {
 	int n = 0;
