@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fds.h"
 #include "preload/preload.h"
+#include "stack/hwstamp.h"
 #include "stack/usermem.h"
 
 /* To the program a descriptor of ours does not exist. */
@@ -224,6 +225,12 @@ EXPORT int ioctl(int fd, unsigned long number, ...)
 		r = real.ioctl(fd, number, arg);
 		if (r == 0)
 			flags_changed(fd, request == FIOASYNC && *(const int *)arg);
+		return r;
+	}
+	if (request == SIOCSHWTSTAMP) {
+		r = real.ioctl(fd, number, arg);
+		if (r == 0)
+			hwstamp_changed();
 		return r;
 	}
 	if ((request != FIONREAD && request != SIOCGSTAMP && request != SIOCGSTAMPNS) ||

@@ -24,6 +24,9 @@
 #define TIMESTAMP_NEW 63
 #define TIMESTAMPNS_NEW 64
 #define TIMESTAMPING_NEW 65
+#define TIMESTAMPING_PKTINFO 58
+
+#define ETH_HLEN 14
 
 /* The control buffer being filled. */
 struct writer {
@@ -70,21 +73,55 @@ static uint64_t stamp_or_now(uint64_t ns)
 	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
-static void put_stamp(struct writer *w, uint32_t want, uint64_t stamp)
+static struct timespec from_ns(uint64_t ns)
 {
-	uint64_t ns = want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS) ? stamp_or_now(stamp) : stamp;
-	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
-	struct timeval tv = { ts.tv_sec, ts.tv_nsec / 1000 };
-	struct timespec three[3] = { ts, { 0, 0 }, { 0, 0 } };
+	return (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+}
+
+/* put_ts_pktinfo(): by what interface, and the length of the frame. */
+static void put_stamp_pktinfo(struct writer *w, const struct dgram *d)
+{
+	uint32_t info[4] = { (uint32_t)d->ifindex,
+			     ETH_HLEN + (uint32_t)(d->payload - d->l3) + d->len };
+
+	put(w, SOL_SOCKET, TIMESTAMPING_PKTINFO, info, sizeof(info));
+}
+
+/* The first is the system's, the last the NIC's. */
+static void put_stamping(struct writer *w, uint32_t want, uint64_t ns, const struct dgram *d)
+{
+	uint64_t hardware = want & WANT_HWSTAMP ? dgram_hwstamp(d) : 0;
+	struct timespec three[3] = { { 0, 0 }, { 0, 0 }, from_ns(hardware) };
+
+	if (want & WANT_TIMESTAMPING)
+		three[0] = from_ns(ns);
+	else
+		ns = 0;
+	if (hardware && (want & WANT_STAMP_PKTINFO))
+		put_stamp_pktinfo(w, d);
+	if (ns || hardware)
+		put(w, SOL_SOCKET, want & WANT_TIME_NEW ? TIMESTAMPING_NEW : TIMESTAMPING_OLD,
+		    three, sizeof(three));
+}
+
+static void put_stamp(struct writer *w, uint32_t want, const struct dgram *d)
+{
+	uint64_t ns = dgram_stamp(d);
 	bool new_form = want & WANT_TIME_NEW;
+	struct timespec ts;
+	struct timeval tv;
+
+	if (want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS))
+		ns = stamp_or_now(ns);
+	ts = from_ns(ns);
+	tv = (struct timeval){ ts.tv_sec, ts.tv_nsec / 1000 };
 
 	if (want & WANT_TIMESTAMPNS)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMPNS_NEW : TIMESTAMPNS_OLD, &ts, sizeof(ts));
 	else if (want & WANT_TIMESTAMP)
 		put(w, SOL_SOCKET, new_form ? TIMESTAMP_NEW : TIMESTAMP_OLD, &tv, sizeof(tv));
-	if ((want & WANT_TIMESTAMPING) && ns)
-		put(w, SOL_SOCKET, new_form ? TIMESTAMPING_NEW : TIMESTAMPING_OLD, three,
-		    sizeof(three));
+	if (want & (WANT_TIMESTAMPING | WANT_HWSTAMP))
+		put_stamping(w, want, ns, d);
 }
 
 static uint32_t spec_dst(const struct dgram *d)
@@ -190,8 +227,8 @@ void cmsg_fill(struct sock *s, const struct dgram *d, struct msghdr *msg)
 	if (__builtin_expect(want == 0, 1))
 		return;
 	w.room = msg->msg_controllen;
-	if (want & (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING))
-		put_stamp(&w, want, d->stamp);
+	if (want & WANT_STAMPS)
+		put_stamp(&w, want, d);
 	if ((want & WANT_RXQ_OVFL) && d->dropped)
 		put_int(&w, SOL_SOCKET, SO_RXQ_OVFL, (int)d->dropped);
 	if (want & WANT6_PKTINFO)

@@ -22,12 +22,26 @@ struct dgram {
 	uint8_t *payload;
 	uint32_t len;	 /* bytes of payload */
 	uint32_t charge; /* what it counts against SO_RCVBUF */
-	uint64_t stamp;	 /* CLOCK_REALTIME ns at reception; 0: nobody asked */
+	uint64_t stamp; /* CLOCK_REALTIME ns at reception, 0: nobody asked; and DGRAM_HWSTAMP: there is ->hwstamp */
 	int32_t ifindex;
 	int32_t pktinfo_if; /* what IP_PKTINFO names: 0 if it was not wanted yet when the datagram came */
 	uint32_t claim; /* queued before a fork: who reads it first has it (family_claim()); 0: nobody else can */
 	uint32_t dropped; /* the socket's drop count when it was queued (SO_RXQ_OVFL) */
+	uint64_t hwstamp; /* where the NIC put its stamp (NIC_FRAME_STAMP) */
 };
+
+#define DGRAM_HWSTAMP (1ull << 63)
+
+static inline uint64_t dgram_stamp(const struct dgram *d)
+{
+	return d->stamp & ~DGRAM_HWSTAMP;
+}
+
+/* ns of the NIC's clock; 0: none that the kernel would report, too. */
+static inline uint64_t dgram_hwstamp(const struct dgram *d)
+{
+	return d->stamp & DGRAM_HWSTAMP ? d->hwstamp : 0;
+}
 
 static inline bool dgram_is_v6(const struct dgram *d)
 {

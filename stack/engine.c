@@ -121,6 +121,11 @@ static uint64_t realtime_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+static __attribute__((noinline)) uint64_t burst_stamp(const struct engine *e)
+{
+	return realtime_ns() | (relaxed_get(e->stamping) ? DGRAM_HWSTAMP : 0);
+}
+
 /* Once for each run of datagrams to one socket. */
 static void tell_waiters(struct engine *e)
 {
@@ -182,7 +187,7 @@ static unsigned drain(struct engine *e)
 	relaxed_set(stack.last_gap, now - relaxed_get(stack.last_burst));
 	relaxed_set(stack.last_burst, now);
 	e->tight = e->queue->nic->ops->pool_free(e->queue) < e->frames / 4;
-	e->stamp = relaxed_get(stack.stamp_wanted) ? realtime_ns() : 0;
+	e->stamp = relaxed_get(stack.stamp_wanted) ? burst_stamp(e) : 0;
 	lwip_current = &e->lwip;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)

@@ -36,7 +36,8 @@ struct engine {
 	unsigned feds;
 	unsigned held; /* frames on the TX ring that the NIC has not been told of (engine_hold()) */
 	struct dgram *returned; /* frames given back by threads that could not take the lock (lock-free stack) */
-	uint64_t stamp; /* CLOCK_REALTIME of this burst, 0 when nobody wants it */
+	uint64_t stamp; /* of this burst, as dgram.stamp */
+	bool stamping; /* frames carry hardware stamps, and the driver's are switched on (hwstamp.h) */
 	struct lwip_instance lwip;
 	struct lwip_port *port; /* lwIP's interface and PCBs of this engine (lwip_port.h) */
 	struct stats_queue *stats;

@@ -95,6 +95,9 @@ enum hostnet_verdict hostnet_lookup_group(const struct ipaddr *dst, const struct
 /* Is it an address of this host (any interface)? @ifindex, if not NULL, gets the interface that carries it. */
 bool hostnet_is_local(const struct ipaddr *addr, int *ifindex);
 
+/* The netlink socket, of our network namespace: for ioctl(). -1: there is none. */
+int hostnet_fd(void);
+
 /* Copies the known links; returns how many. */
 unsigned hostnet_links(struct hostnet_link *links, unsigned max);
 

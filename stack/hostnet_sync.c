@@ -231,6 +231,11 @@ void hostnet_sync_stop(struct hostnet_tables *t)
 	hostnet_sync_forget(t);
 }
 
+int hostnet_fd(void)
+{
+	return nl.fd;
+}
+
 void hostnet_sync_forget(struct hostnet_tables *t)
 {
 	fds_close(nl.fd);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hwstamp.h - hardware receive stamps: AF_XDP brings none, so whoever may get them has to receive by the kernel. */
+/*
+ * hwstamp.h - hardware receive stamps: a NIC with NIC_F_HW_STAMPS gives them to us with each frame, and sockets get them while the
+ * kernel's driver gives them, too. Of all other NICs only the kernel has them. With stack.lock held, unless said.
+ */
 #ifndef STACK_HWSTAMP_H
 #define STACK_HWSTAMP_H
 
@@ -7,12 +10,22 @@
 #include <stdint.h>
 
 /*
- * Can an interface of this host stamp what it receives? Whether it does is no state to rely on: any process may switch it on
- * later. @fd: any socket.
+ * May a datagram that comes in by one of the interfaces in @ifaces (a mask of stack.iface[]) have a hardware stamp that only the
+ * kernel can give? Whether the driver stamps now is no state to rely on: any process may switch it on later. @fd: any socket. @phc: its stamps are to be
+ * of another clock (SOF_TIMESTAMPING_BIND_PHC).
  */
-bool hwstamp_possible(int fd);
+bool hwstamp_kernels_only(int fd, uint32_t ifaces, bool phc);
 
-/* The same of the set of filters that a driver reports (enum hwtstamp_rx_filters, a bit for each). */
+/* Asks the drivers whether they stamp. */
+void hwstamp_read(void);
+
+/* The same once a second, while somebody wants stamps. @now: clock_ticks(). */
+void hwstamp_follow(uint64_t now);
+
+/* The program has told a driver to stamp, or not to: the next call into the library asks. Without the lock. */
+void hwstamp_changed(void);
+
+/* Do these filters of a driver (enum hwtstamp_rx_filters, a bit for each) let it stamp anything? */
 bool hwstamp_filters(uint32_t rx_filters);
 
 #endif

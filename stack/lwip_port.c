@@ -46,6 +46,7 @@ struct frame_head {
 	struct pbuf_custom pc;
 };
 _Static_assert(sizeof(struct frame_head) <= NIC_FRAME_PRIV, "NIC_FRAME_PRIV is too small");
+_Static_assert(offsetof(struct frame_head, d.hwstamp) == NIC_FRAME_STAMP, "NICs stamp elsewhere");
 
 struct lwip_port {
 	struct engine *engine;

@@ -30,7 +30,7 @@ int sock_next_length(struct sock *s, int fd)
 /* The first call switches stamps on and says "now", as the kernel's does (net/core/sock.c sock_gettstamp()). */
 uint64_t sock_last_stamp(struct sock *s, int fd)
 {
-	uint64_t stamp = relaxed_get(s->last_stamp);
+	uint64_t stamp = relaxed_get(s->last_stamp) & ~DGRAM_HWSTAMP;
 	struct timespec now;
 
 	if (!stamp)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +21,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostfilter.h"
+#include "stack/hwstamp.h"
 #include "stack/relatives.h"
 #include "stack/sock_internal.h"
 #include "stack/sock_options.h"
@@ -217,41 +217,6 @@ void sock_refuse_option(struct sock *s, const char *option)
 	refuse(s, why);
 }
 
-const char *sock_hidden_option(struct sock *s, int fd)
-{
-	if (kernel_fcntl(fd, F_GETFL, 0) & O_ASYNC)
-		return "O_ASYNC";
-	return s->reuseport ? sock_group_option(s) : NULL;
-}
-
-static bool is_set(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return kernel_getsockopt(fd, level, name, &value, &len) == 0 && value;
-}
-
-/*
- * The same on the socket's interfaces: what the kernel joins for UDP_GRO could not be told apart; a rule in the NIC takes what other
- * sockets should get, and what has IPv4 options.
- */
-static const char *interface_option(const struct sock *s, int fd)
-{
-	uint32_t flags = 0;
-
-	for (unsigned i = 0; i < stack.ifaces; i++)
-		flags |= s->ifaces & (1u << i) ? stack.iface[i]->nic->flags : 0;
-	if ((flags & NIC_F_JOINED) && is_set(fd, IPPROTO_UDP, UDP_GRO))
-		return "UDP_GRO, on an interface with generic XDP,";
-	if ((flags & NIC_F_HARD_RULES) && (s->reuseaddr || s->reuseport || s->bound_if))
-		return "SO_REUSEADDR, SO_REUSEPORT or SO_BINDTODEVICE, on an interface with rules in the NIC,";
-	if ((flags & NIC_F_HARD_RULES) &&
-	    (is_set(fd, SOL_IP, IP_RECVOPTS) || is_set(fd, SOL_IP, IP_RETOPTS)))
-		return "IP_RECVOPTS or IP_RETOPTS, on an interface with rules in the NIC,";
-	return NULL;
-}
-
 /* What the kernel tells this socket by from others: read while system calls are allowed (R7). */
 static void read_cookie(struct sock *s, int fd)
 {
@@ -327,7 +292,7 @@ static int prepare(struct sock *s, int fd)
 		refuse(s, why);
 		return -ENOTSUP;
 	}
-	option = interface_option(s, fd);
+	option = sock_interface_option(s, fd);
 	if (option) {
 		sock_refuse_option(s, option);
 		return -ENOTSUP;
@@ -423,6 +388,8 @@ void sock_activate_slow(struct sock *s)
 		relaxed_add(stack.prepared, -1u);
 		relaxed_add(stack.steered, 1);
 		relaxed_add(stack.stamp_wanted, wants_stamps(s));
+		if (s->want & WANT_HWSTAMP)
+			hwstamp_read();
 		relaxed_set(s->served, true);
 		s->stats->why[0] = '\0';
 		set_state(s, SOCK_ACTIVE);
@@ -462,16 +429,21 @@ static void move(struct sock *s, const struct sockname *now)
 		stack_exclusive_end();
 }
 
-/* Another local address may mean another interface. */
-static void reroute(struct sock *s)
+/* To the interfaces that serve it now. False: it can not be. */
+static bool change_ifaces(struct sock *s, int fd)
 {
 	char why[NIC_WHY_LEN];
+	const char *option;
 
 	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
-	if (s->ifaces)
-		sock_resteer(s);
-	else
+	if (!s->ifaces) {
 		refuse(s, why);
+		return false;
+	}
+	option = sock_interface_option(s, fd);
+	if (option)
+		sock_refuse_option(s, option);
+	return !option;
 }
 
 static bool moved(const struct sock *s, const struct sockname *now)
@@ -492,7 +464,9 @@ static int follow_names(struct sock *s, int fd, const struct sockname *now)
 	    config_chosen(&now->local, ntohs(now->local_port)))
 		return prepare(s, fd);
 	if (s->state == SOCK_ACTIVE && now->local_port) {
-		reroute(s);
+		/* Another local address may mean another interface. */
+		if (change_ifaces(s, fd))
+			sock_resteer(s);
 	} else if (!now->local_port && s->state != SOCK_IDLE) {
 		/* Disconnected and unbound (connect(AF_UNSPEC) on an implicitly bound one). */
 		unsteer(s);
@@ -526,16 +500,11 @@ void sock_readmit(struct sock *s, int fd)
 }
 
 /* SO_BINDTODEVICE: from now on by another interface. In between the kernel has it. */
-static void change_device(struct sock *s)
+static void change_device(struct sock *s, int fd)
 {
-	char why[NIC_WHY_LEN];
-
 	sock_unsteer_address(s);
 	groups_unsteer(s);
-	s->ifaces = stack_open_ifaces(&s->local, s->bound_if, why);
-	if (!s->ifaces)
-		refuse(s, why);
-	else if (s->state == SOCK_ACTIVE)
+	if (change_ifaces(s, fd) && s->state == SOCK_ACTIVE)
 		sock_resteer(s);
 }
 
@@ -568,7 +537,7 @@ static void follow_option(struct sock *s, int fd, int level, int name)
 		change_family(s);
 	option = sockopt_read(s, fd, other_family ? SOCKOPT_ALL : level, name);
 	if (!option)
-		option = interface_option(s, fd);
+		option = sock_interface_option(s, fd);
 	if (s->state == SOCK_ACTIVE)
 		relaxed_add(stack.stamp_wanted, (unsigned)wants_stamps(s) - stamps);
 	if (!option && ((!fast && s->option_refused) || s->reuseport != grouped))
@@ -578,7 +547,7 @@ static void follow_option(struct sock *s, int fd, int level, int name)
 	else if (!fast && s->option_refused && !option)
 		sock_readmit(s, fd);
 	else if (fast && s->bound_if != device)
-		change_device(s);
+		change_device(s, fd);
 	else if (s->state == SOCK_ACTIVE && (s->reuseaddr || s->reuseport) != shared)
 		sock_resteer(s);
 }

@@ -54,10 +54,13 @@ enum sock_want {
 	WANT6_TCLASS = 1 << 11,
 	WANT6_FLOWINFO = 1 << 12,
 	WANT6_ORIGDST = 1 << 13,
-	WANT_SIOCGSTAMP = 1 << 14, /* not ancillary, but needs the same stamps */
-	WANT_ERRORS = 1 << 15,	   /* not ancillary: errors_due, while options are read */
+	WANT_SIOCGSTAMP = 1 << 14,    /* not ancillary, but needs the same stamps */
+	WANT_ERRORS = 1 << 15,	      /* not ancillary: errors_due, while options are read */
+	WANT_HWSTAMP = 1 << 16,	      /* SO_TIMESTAMPING: the NIC's stamps */
+	WANT_STAMP_PKTINFO = 1 << 17, /* ... and which NIC has made them */
 };
-#define WANT_ANY_STAMP (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_SIOCGSTAMP)
+#define WANT_STAMPS (WANT_TIMESTAMP | WANT_TIMESTAMPNS | WANT_TIMESTAMPING | WANT_HWSTAMP)
+#define WANT_ANY_STAMP (WANT_STAMPS | WANT_SIOCGSTAMP)
 
 struct file;
 struct engine;
@@ -128,7 +131,7 @@ struct sock {
 	bool claimed;	      /* the queue may have datagrams of before a fork (dgram.claim) */
 	uint64_t error_due;   /* ticks: look for a pending error of the shadow then */
 	uint64_t timeout_ns;  /* SO_RCVTIMEO; 0: for ever */
-	uint64_t last_stamp;  /* of the last datagram read, if it was ours: 1 not stamped; else 0 */
+	uint64_t last_stamp; /* dgram.stamp of the last datagram read, if it was ours: 1 not stamped; else 0 */
 
 	/* The last route used. */
 	struct lock tx_lock;

@@ -5,6 +5,7 @@
  */
 #include "stack/fdtable.h"
 #include "stack/sock_internal.h"
+#include "stack/sock_options.h"
 #include "stack/stack.h"
 
 /* An address of the host that came or went, for follow_address(). */
@@ -35,11 +36,12 @@ void sock_follow_address(const struct ipaddr *addr, bool on)
 
 static unsigned replaced;
 
-static void replace_iface(__attribute__((unused)) int fd, struct file *f)
+static void replace_iface(int fd, struct file *f)
 {
 	struct sock *s = (struct sock *)f;
 	uint32_t mask, bit = 1u << replaced;
 	char why[NIC_WHY_LEN];
+	const char *option;
 
 	if (f->kind != FILE_SOCK || !sock_may_be_steered(s) || !(s->ifaces & bit))
 		return;
@@ -47,7 +49,10 @@ static void replace_iface(__attribute__((unused)) int fd, struct file *f)
 	if (!mask)
 		return;
 	s->ifaces = (s->ifaces & ~bit) | mask;
-	if (s->state == SOCK_ACTIVE)
+	option = sock_interface_option(s, fd);
+	if (option)
+		sock_refuse_option(s, option);
+	else if (s->state == SOCK_ACTIVE)
 		sock_resteer(s);
 }
 

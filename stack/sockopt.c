@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "base/sandbox.h"
-#include "stack/hwstamp.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
 
@@ -128,11 +127,20 @@ static bool stamps_sends(struct sock *s, int fd, const struct option *o)
 	return get_int(fd, o->level, o->name, 0) & SOF_TIMESTAMPING_TX_RECORD_MASK;
 }
 
+/* The same for the NIC's stamps. Whether there may be any is the interfaces' to say (sock_interface_option()). */
 static bool wants_hardware_stamps(struct sock *s, int fd, const struct option *o)
 {
+	uint32_t flags = get_int(fd, o->level, o->name, 0);
+
 	(void)s;
-	return (get_int(fd, o->level, o->name, 0) & SOF_TIMESTAMPING_RAW_HARDWARE) &&
-	       hwstamp_possible(fd);
+	return (flags & SOF_TIMESTAMPING_RAW_HARDWARE) &&
+	       ((flags & SOF_TIMESTAMPING_RX_HARDWARE) || !(flags & OPT_OPT_RX_FILTER));
+}
+
+static bool wants_stamp_pktinfo(struct sock *s, int fd, const struct option *o)
+{
+	(void)s;
+	return get_int(fd, o->level, o->name, 0) & SOF_TIMESTAMPING_OPT_PKTINFO;
 }
 
 #define READER(function, statement)                                                                \
@@ -234,6 +242,10 @@ static const struct option options[] = {
 	WANT(AF_INET6, SOL_IPV6, IPV6_RECVORIGDSTADDR, WANT6_ORIGDST),
 	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_WANT, WANT_TIMESTAMPING, NULL,
 	  wants_stamping },
+	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_WANT, WANT_HWSTAMP, NULL,
+	  wants_hardware_stamps },
+	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_WANT, WANT_STAMP_PKTINFO, NULL,
+	  wants_stamp_pktinfo },
 	WANT(AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_NEW, WANT_TIME_NEW),
 
 	REFUSE(AF_INET, SOL_SOCKET, SO_PEEK_OFF, (uint32_t)-1, "SO_PEEK_OFF"),
@@ -249,8 +261,6 @@ static const struct option options[] = {
 	REFUSE(AF_INET6, SOL_UDP, UDP_NO_CHECK6_RX, 0, "UDP_NO_CHECK6_RX"),
 	REFUSE(AF_INET6, SOL_IPV6, IPV6_RECVPATHMTU, 0, "IPV6_RECVPATHMTU"),
 	{ AF_INET, SOL_SOCKET, SO_ATTACH_FILTER, EFFECT_REFUSE, 0, "SO_ATTACH_FILTER", has_filter },
-	{ AF_INET, SOL_SOCKET, OPT_TIMESTAMPING_OLD, EFFECT_REFUSE, 0,
-	  "SO_TIMESTAMPING with hardware stamps", wants_hardware_stamps },
 
 	SEND(AF_INET, SOL_SOCKET, SO_DONTROUTE, 0),
 	SEND(AF_INET, SOL_SOCKET, SO_MARK, 0),

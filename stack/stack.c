@@ -21,6 +21,7 @@
 #include "stack/fdtable.h"
 #include "stack/groups.h"
 #include "stack/hostnet.h"
+#include "stack/hwstamp.h"
 #include "stack/relatives.h"
 #include "stack/sock.h"
 #include "stack/sockdiag.h"
@@ -147,6 +148,7 @@ void stack_tick_slow(uint64_t now)
 	hostnet_refresh();
 	follow_links();
 	groups_check();
+	hwstamp_follow(now);
 	capture_follow();
 	if (now >= publish_due) {
 		publish_due = now + 10 * STACK_TICK_US * clock_ticks_per_us;

@@ -410,6 +410,105 @@ static void datagram_without_a_stamp(void **state)
 	assert_in_range(got.tv_sec, now.tv_sec - 2, now.tv_sec + 2);
 }
 
+#define SECOND 1000000000ull
+#define HARDWARE (1700000037 * SECOND + 5)
+#define SYSTEM (1700000000 * SECOND + 7)
+
+/* The control messages of ours, in words: their types and the stamps in them. */
+static const char *stamps_told(void)
+{
+	static char text[200];
+	struct timespec ts[3];
+	uint32_t info[4];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&ours.msg); c; c = CMSG_NXTHDR(&ours.msg, c)) {
+		bool stamping = c->cmsg_type == 37 || c->cmsg_type == 65;
+
+		assert_int_equal(c->cmsg_level, SOL_SOCKET);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%d", n ? " " : "",
+				      c->cmsg_type);
+		memset(ts, 0, sizeof(ts));
+		memcpy(info, CMSG_DATA(c), sizeof(info));
+		memcpy(ts, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+		if (c->cmsg_type == 58) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " if %u len %u", info[0],
+					      info[1]);
+			assert_true(!info[2] && !info[3]);
+			continue;
+		}
+		assert_int_equal(c->cmsg_len, CMSG_LEN(stamping ? sizeof(ts) : sizeof(ts[0])));
+		assert_true(!ts[1].tv_sec && !ts[1].tv_nsec);
+		if ((uint64_t)ts[0].tv_sec * SECOND + (uint64_t)ts[0].tv_nsec == SYSTEM)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " sw");
+		else
+			assert_true(!ts[0].tv_sec && !ts[0].tv_nsec);
+		if ((uint64_t)ts[2].tv_sec * SECOND + (uint64_t)ts[2].tv_nsec == HARDWARE)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " hw");
+		else
+			assert_true(!ts[2].tv_sec && !ts[2].tv_nsec);
+	}
+	return text;
+}
+
+/* What is there of a datagram that the NIC has stamped: the kernel that runs this has no such NIC to compare with. */
+static void hardware_stamps(void **state)
+{
+	static const struct {
+		int name;
+		uint32_t flags; /* of SO_TIMESTAMPING */
+		bool stamped;
+		const char *expect;
+	} cases[] = {
+		{ 37, SOF_TIMESTAMPING_RAW_HARDWARE | SOF_TIMESTAMPING_RX_HARDWARE, true, "37 hw" },
+		{ 65, SOF_TIMESTAMPING_RAW_HARDWARE | SOF_TIMESTAMPING_RX_HARDWARE, true, "65 hw" },
+		{ 37, SOF_TIMESTAMPING_RAW_HARDWARE, true, "37 hw" },
+		{ 37, SOF_TIMESTAMPING_RX_HARDWARE, true, "" },
+		{ 37, SOF_TIMESTAMPING_RAW_HARDWARE, false, "" },
+		{ 37, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE, true, "37 sw" },
+		{ 37, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE, true, "37 sw hw" },
+		{ 37, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE, false, "37 sw" },
+		{ 37, SOF_TIMESTAMPING_RAW_HARDWARE | SOF_TIMESTAMPING_OPT_PKTINFO, true,
+		  "58 if 1 len 47 37 hw" },
+		{ 37, SOF_TIMESTAMPING_RAW_HARDWARE | SOF_TIMESTAMPING_OPT_PKTINFO, false, "" },
+		{ 37, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_PKTINFO, true, "37 sw" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		open_pair(V4, 0);
+		set(to, SOL_SOCKET, cases[i].name, (int)cases[i].flags);
+		assert_null(sockopt_read(&s, to, SOL_SOCKET, cases[i].name));
+		make_by_hand();
+		hand.d.stamp = SYSTEM | (cases[i].stamped ? DGRAM_HWSTAMP : 0);
+		hand.d.hwstamp = HARDWARE;
+		ask_ours(ROOM, sizeof(ours.name));
+		assert_string_equal(stamps_told(), cases[i].expect);
+		close_pair();
+	}
+}
+
+/* SO_TIMESTAMPNS with it: the same stamp of the system, never the NIC's; and a buffer that ends in the middle. */
+static void hardware_stamps_beside_others(void **state)
+{
+	(void)state;
+	open_pair(V4, 1u << 1);
+	set(to, SOL_SOCKET, 37,
+	    SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE | SOF_TIMESTAMPING_OPT_PKTINFO);
+	assert_null(sockopt_read(&s, to, SOL_SOCKET, 37));
+	make_by_hand();
+	hand.d.stamp = SYSTEM | DGRAM_HWSTAMP;
+	hand.d.hwstamp = HARDWARE;
+	ask_ours(ROOM, sizeof(ours.name));
+	assert_string_equal(stamps_told(), "35 sw 58 if 1 len 47 37 sw hw");
+	assert_int_equal(ours.msg.msg_flags, 0);
+	ask_ours(CMSG_SPACE(16) + CMSG_SPACE(16) + CMSG_LEN(20), sizeof(ours.name));
+	assert_int_equal(ours.msg.msg_flags, MSG_CTRUNC);
+	assert_int_equal(ours.msg.msg_controllen, CMSG_SPACE(16) + CMSG_SPACE(16) + CMSG_LEN(20));
+	close_pair();
+}
+
 /* A namespace of our own with lo up; and stamps on for everything, which takes the kernel a moment. */
 static int enter(void **state)
 {
@@ -436,6 +535,8 @@ int main(void)
 		cmocka_unit_test(null_pointers),
 		cmocka_unit_test(bad_pointers),
 		cmocka_unit_test(datagram_without_a_stamp),
+		cmocka_unit_test(hardware_stamps),
+		cmocka_unit_test(hardware_stamps_beside_others),
 	};
 
 	if (unshare(CLONE_NEWNET) < 0) {

@@ -67,6 +67,60 @@ static void what_a_datagram_knows(void **state)
 	queue_free(d);
 }
 
+static const struct nic_ops *loop_ops;
+
+/* As a NIC does that stamps: a time in each frame, here one more than in the frame before. */
+static unsigned stamping_burst(struct nic_queue *q, struct nic_frame *frames, unsigned max)
+{
+	static uint64_t stamp = 1000;
+	unsigned n = loop_ops->rx_burst(q, frames, max);
+
+	for (unsigned i = 0; i < n; i++, stamp++)
+		memcpy(nic_frame_base(q, frames[i].data) + NIC_FRAME_STAMP, &stamp, sizeof(stamp));
+	return n;
+}
+
+/* A stamp is there if sockets want some and the driver gives some, too; it is kept in a copy. */
+static void stamps_of_hardware(void **state)
+{
+	static const struct {
+		bool wanted, stamping, tight;
+		uint64_t hwstamp;
+	} cases[] = {
+		{ true, true, false, 1000 }, { true, true, true, 1001 },  { true, false, false, 0 },
+		{ false, true, false, 0 },   { true, true, false, 1004 },
+	};
+	struct nic_ops ops = *far->ops;
+
+	(void)state;
+	loop_ops = far->ops;
+	ops.rx_burst = stamping_burst;
+	far->ops = &ops;
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		struct dgram *d;
+
+		stack.stamp_wanted = cases[i].wanted;
+		e->stamping = cases[i].stamping;
+		e->frames = cases[i].tight ? 100 * FRAMES : FRAMES;
+		make(false, 30);
+		transmit(f.len);
+		engine_poll(e);
+		d = queue_take(&s4, 1);
+		assert_non_null(d);
+		assert_int_equal(d->engine == NULL, cases[i].tight);
+		assert_int_equal(dgram_hwstamp(d), cases[i].hwstamp);
+		if (cases[i].wanted)
+			assert_true(dgram_stamp(d) > 1600000000ull * NSEC_PER_SEC &&
+				    dgram_stamp(d) < 6000000000ull * NSEC_PER_SEC);
+		else
+			assert_int_equal(dgram_stamp(d), 0);
+		queue_free(d);
+	}
+	stack.stamp_wanted = 0;
+	e->frames = FRAMES;
+	far->ops = loop_ops;
+}
+
 /* Short packets are padded to 60 bytes on Ethernet. A UDP length below the packet's is taken as it is (Linux trims). */
 static void padding(void **state)
 {
@@ -397,6 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_length),
 		TEST(what_a_datagram_knows),
+		TEST(stamps_of_hardware),
 		TEST(padding),
 		TEST(truncated_at_every_length),
 		TEST(malformed_v4),
