@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fake_nic.c - a NIC that steers, for the lab: it answers SIOCETHTOOL for the programs that are started by it, and makes the other
+ * fake_nic.c - a NIC that steers, for the lab: it answers SIOCETHTOOL, and SIOC[GS]HWTSTAMP, for the programs that are started by it, and makes the other
  * end of a veth pair send each frame to the RX queue that its tables say.
  *
  *     fake_nic serve SOCKET INTERFACE [NAME=NUMBER...]   in the namespace of the other end; until it is killed
@@ -19,6 +19,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/net_tstamp.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -37,6 +38,7 @@
 #include <unistd.h>
 
 #include "tests/netns/fake_nic.h"
+#include "tests/netns/fake_nic_caller.h"
 
 #define MAX_LISTENERS 256
 #define KEY_SIZE 40
@@ -49,42 +51,6 @@
 #endif
 
 /* ---- the kernel and the driver ---- */
-
-static struct seccomp_notif *req;
-
-static int copy(void *mine, uint64_t theirs, size_t len, bool out)
-{
-	struct iovec local = { mine, len }, remote = { (void *)(uintptr_t)theirs, len };
-	ssize_t n = out ? process_vm_writev((pid_t)req->pid, &local, 1, &remote, 1, 0)
-			: process_vm_readv((pid_t)req->pid, &local, 1, &remote, 1, 0);
-
-	return n == (ssize_t)len ? 0 : -EFAULT;
-}
-static int copy_in(void *mine, uint64_t theirs, size_t len)
-{
-	return copy(mine, theirs, len, false);
-}
-static int copy_out(void *mine, uint64_t theirs, size_t len)
-{
-	return copy(mine, theirs, len, true);
-}
-
-/* May the caller change anything? */
-static bool is_admin(void)
-{
-	unsigned long long caps = 0;
-	char path[64], line[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%u/status", req->pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return caps >> CAP_NET_ADMIN & 1;
-}
 
 static int get_table(uint64_t at)
 {
@@ -333,6 +299,35 @@ static int get_rules(uint32_t cmd, uint64_t at)
 	return copy_out(&nfc, at, sizeof(nfc));
 }
 
+/* What the driver can do; whether it does is another question. */
+static int ts_info(uint64_t at)
+{
+	struct ethtool_ts_info info = {
+		.cmd = ETHTOOL_GET_TS_INFO,
+		.so_timestamping = SOF_TIMESTAMPING_RX_HARDWARE | SOF_TIMESTAMPING_RAW_HARDWARE |
+				   SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE,
+		.phc_index = 0,
+		.rx_filters = 1u << HWTSTAMP_FILTER_NONE | 1u << HWTSTAMP_FILTER_ALL,
+	};
+
+	return copy_out(&info, at, sizeof(info));
+}
+
+/* drivers/net/ethernet/mellanox/mlx5/core/en_main.c: whatever filter is asked for, everything is stamped. */
+static int hwtstamp(bool set, uint64_t at)
+{
+	struct hwtstamp_config config = { .flags = 0 };
+
+	if (set && !is_admin())
+		return -EPERM;
+	if (set && copy_in(&config, at, sizeof(config)) < 0)
+		return -EFAULT;
+	if (set)
+		nic.filter = config.rx_filter ? HWTSTAMP_FILTER_ALL : HWTSTAMP_FILTER_NONE;
+	config.rx_filter = nic.filter;
+	return copy_out(&config, at, sizeof(config));
+}
+
 /* 1: not for this NIC, the kernel answers. */
 static int dispatch(void)
 {
@@ -344,6 +339,8 @@ static int dispatch(void)
 	    strncmp(ifr.ifr_name, ifname, IF_NAMESIZE) != 0)
 		return 1;
 	at = (uint64_t)(uintptr_t)ifr.ifr_data;
+	if (req->data.args[1] != SIOCETHTOOL)
+		return nic.stamps ? hwtstamp(req->data.args[1] == SIOCSHWTSTAMP, at) : 1;
 	if (copy_in(&cmd, at, sizeof(cmd)) < 0)
 		return -EFAULT;
 	switch (cmd) {
@@ -353,6 +350,8 @@ static int dispatch(void)
 		return get_rxfh(at);
 	case ETHTOOL_GFLAGS:
 		return flags(at, false);
+	case ETHTOOL_GET_TS_INFO:
+		return nic.stamps ? ts_info(at) : 1;
 	case ETHTOOL_GRXRINGS:
 	case ETHTOOL_GRXCLSRLCNT:
 	case ETHTOOL_GRXCLSRLALL:
@@ -527,16 +526,18 @@ static int print_answer(int fd, bool quiet)
 	return 0;
 }
 
-/* Every ioctl(SIOCETHTOOL) from here on, and of what is executed, waits for the supervisor. */
+/* Every such ioctl() from here on, and of what is executed, waits for the supervisor. */
 static int run(const char *path, char **command)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, 5),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, 7),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCETHTOOL, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCETHTOOL, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCGHWTSTAMP, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCSHWTSTAMP, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};

@@ -40,6 +40,8 @@ static struct {
 	int busy;      /* so many insertions fail with EBUSY (a reset) */
 	int rss_fixed; /* 1: its table can not be written */
 	int context; /* 1: there is RSS context 1, of the last queue only, and a rule of an operator's that uses it */
+	int stamps; /* 1: the driver can stamp what it receives, all or nothing (mlx5) */
+	int filter; /* ... and does: enum hwtstamp_rx_filters, 1 is everything */
 } nic = { .queues = 4,
 	  .rss = 16,
 	  .rules = 1,
@@ -59,10 +61,10 @@ static struct {
 static const struct {
 	const char *name;
 	int *value;
-} fields[] = { FIELD(queues),  FIELD(rss),	 FIELD(rules),	FIELD(room),	 FIELD(limit),
-	       FIELD(picks),   FIELD(ntuple),	 FIELD(fixed),	FIELD(need),	 FIELD(any),
-	       FIELD(address), FIELD(v6),	 FIELD(udp),	FIELD(one_mask), FIELD(notsupp),
-	       FIELD(busy),    FIELD(rss_fixed), FIELD(context) };
+} fields[] = { FIELD(queues),  FIELD(rss),	 FIELD(rules),	 FIELD(room),	  FIELD(limit),
+	       FIELD(picks),   FIELD(ntuple),	 FIELD(fixed),	 FIELD(need),	  FIELD(any),
+	       FIELD(address), FIELD(v6),	 FIELD(udp),	 FIELD(one_mask), FIELD(notsupp),
+	       FIELD(busy),    FIELD(rss_fixed), FIELD(context), FIELD(stamps),	  FIELD(filter) };
 
 static uint32_t table[MAX_RSS];
 static struct {
