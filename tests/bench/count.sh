@@ -45,7 +45,7 @@ receive_case() # MODE FUNCTION
 	wait_until 20 eval 'run_in "$NS_A" ss -Huan "sport = :9000" | grep -q 9000'
 	run_in "$NS_B" "$bench/source" --address "$A4" --port 9000 --mode sendmmsg --size 18 --rate $RATE --seconds 7 >/dev/null
 	wait "$SPAWNED"
-	read -r total _ <"$KB_TMP/$1.log"
+	read -r total _ < <(grep -v '^==' "$KB_TMP/$1.log")
 	show "$1" "$total"
 }
 
@@ -54,7 +54,7 @@ send_case() # MODE
 	local total
 	ports='*' under_callgrind "$1" "$1" "$bench/source" --address "$B4" --port 9 --mode "$1" --size 18 --seconds 3
 	wait "$SPAWNED"
-	read -r total _ <"$KB_TMP/$1.log"
+	read -r total _ < <(grep -v '^==' "$KB_TMP/$1.log")
 	show "$1" "$total"
 }
 
