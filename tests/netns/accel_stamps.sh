@@ -89,6 +89,19 @@ exchange 'switched on before it binds: fast' fast 20 "$A4" 5300
 equal 'switched on before it binds' 'pktinfo veth0 106 stamping sw hw+37' "$(came_with server 20)"
 stop "$SPAWNED"
 
+# The device goes, and is opened again when the driver does not stamp: without stamps, so the socket is the kernel's.
+start_stamps server 5300 "${all[@]}"
+wait_until 3 accelerated "$SPAWNED"
+driver_set filter=0
+hca_toggle device 'device removed'
+wait_until 3 grep -q 'veth0 is gone' "$KB_TMP/server.log"
+hca_toggle device 'device is back'
+wait_until 12 grep -q 'is there again, and accelerated' "$KB_TMP/server.log"
+wait_until 1 grep -q 'stays on the kernel path: SO_TIMESTAMPING with hardware stamps' "$KB_TMP/server.log"
+exchange 'opened again without stamps: the kernel serves' slow 20 "$A4" 5300
+check 'opened again without stamps: says why' grep -q 'stays on the kernel path: SO_TIMESTAMPING with hardware stamps' "$KB_TMP/server.log"
+stop "$SPAWNED"
+
 # Where the NIC's stamps are not to be had, who wants them is the kernel's, which would have them; others are not.
 no_stamps()
 {

@@ -415,11 +415,17 @@ int main(int argc, char **argv)
 		CASE(a_frame_wakes),
 		CASE(no_wake_up_is_lost),
 		CASE(close_leaves_nothing),
+		CASE_STAMPING(only_steered_frames_come),
+		CASE_STAMPING(frames_arrive_in_order),
+		CASE_STAMPING(odd_frames_are_dropped),
+		CASE_STAMPING(a_frame_wakes),
+		CASE_STAMPING(no_wake_up_is_lost),
+		CASE_STAMPING(close_leaves_nothing),
 	};
 
 	(void)argc;
 	verbs_reexec(argv);
-	if (verbs_namespace())
+	if (verbs_namespace() && stamping_begin())
 		load();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "nic/nic.h"
 #include "tests/unit/test_nic_frames.h"
+#include "tests/unit/test_stamping.h"
 #include "tests/unit/test_verbs.h"
 
 #define A4 "10.0.0.1"
@@ -176,9 +177,21 @@ static inline int setup_plain(void **state)
 	return setup_with("-i 0 -o no-checksums");
 }
 
+/* The driver stamps (stamping_begin()): the receive queue is one that stamps. */
+static inline int setup_stamping(void **state)
+{
+	(void)state;
+	stamping_filter = HWTSTAMP_FILTER_ALL;
+	return setup_with("");
+}
+
+#define CASE_STAMPING(name) cmocka_unit_test_setup_teardown(name, setup_stamping, teardown)
+
 static inline int teardown(void **state)
 {
 	(void)state;
+	stamping_filter = -1;
+	unsetenv("FAKE_VERBS_FAULT");
 	if (!ops)
 		return 0;
 	ops->close(nic);

@@ -2,7 +2,6 @@
 /* test_nic_verbs_stamps.c - the verbs plugin on devices that stamp what they receive, and on those that do not. */
 #define _GNU_SOURCE
 #include "tests/unit/test_nic_verbs.h"
-#include "tests/unit/test_stamping.h"
 
 #define PTP_AHEAD_NS (37 * NSEC_PER_SEC) /* the device's clock, before the system's */
 
@@ -20,20 +19,6 @@ static uint64_t stamp_of(const struct nic_frame *f)
 
 	memcpy(&stamp, nic_frame_base(q, f->data) + NIC_FRAME_STAMP, sizeof(stamp));
 	return stamp;
-}
-
-static int setup_stamping(void **state)
-{
-	(void)state;
-	stamping_filter = HWTSTAMP_FILTER_ALL;
-	return setup_with("");
-}
-
-static int teardown_stamping(void **state)
-{
-	unsetenv("FAKE_VERBS_FAULT");
-	stamping_filter = -1;
-	return teardown(state);
 }
 
 static void begin(void)
@@ -228,24 +213,22 @@ static void no_stamps(void **state)
 	stamping_filter = -1;
 }
 
-#define STAMPING(f) cmocka_unit_test_setup_teardown(f, setup_stamping, teardown_stamping)
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		STAMPING(each_frame_has_its_time),
-		STAMPING(found_before_a_sleep),
-		STAMPING(one_completion_at_a_time),
-		STAMPING(a_busy_clock),
-		STAMPING(a_busy_clock_of_older_libraries),
-		STAMPING(the_device_goes),
-		STAMPING(a_frame_that_is_too_long),
+		CASE_STAMPING(each_frame_has_its_time),
+		CASE_STAMPING(found_before_a_sleep),
+		CASE_STAMPING(one_completion_at_a_time),
+		CASE_STAMPING(a_busy_clock),
+		CASE_STAMPING(a_busy_clock_of_older_libraries),
+		CASE_STAMPING(the_device_goes),
+		CASE_STAMPING(a_frame_that_is_too_long),
 		cmocka_unit_test_setup_teardown(no_stamps, start, stop),
 	};
 
 	(void)argc;
 	verbs_reexec(argv);
-	if (!verbs_namespace() || !load() || !stamping_begin())
+	if (!verbs_namespace() || !stamping_begin() || !load())
 		ops = NULL;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
