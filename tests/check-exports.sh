@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# TIMEOUT: 180
 #
 # check-exports.sh - what the linked files show to others: libkbaccel.so exports the calls of base/calls.def and
 # nothing else, and needs libc only (R12); a plugin exports its one symbol; lwIP's objects have no writable state

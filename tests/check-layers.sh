@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# TIMEOUT: 180
 #
 # check-layers.sh - the rules about the source text that a compiler does not check: dependencies point down only
 # (preload -> stack -> nic, all -> base), no foreign type leaves its layer, and what else grep can see.

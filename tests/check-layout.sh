@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# TIMEOUT: 180
 #
 # check-layout.sh - every C file is laid out as .clang-format says (`make format` does it).
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# TIMEOUT: 180
 #
 # check-man.sh - the manual pages: well-formed, and nothing that the tool or the library knows is missing in them.
 
