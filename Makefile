@@ -284,6 +284,13 @@ LAB = BUILD=$(abspath $(BUILD)) KB_BENCH_BIN=$(abspath $(BUILD))/tests/bench
 bench: all $(call test_bin,bench) ## measure against the kernel's own path and bare AF_XDP
 	@$(LAB) tests/bench/run.sh
 
+# Where kernels differ: the verifier, AF_XDP, bonds and the like.
+VM_TESTS ?= $(addprefix tests/netns/,nic_xdp accel_basic accel_generic accel_links accel_vlan accel_several accel_broker tool_check) \
+	$(BUILD)/tests/unit/test_nic_bpf
+vm-test: all ## the tests in which kernels differ, on Debian's own kernel in qemu (VM_TESTS: groups or files)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) tests
+	@BUILD=$(BUILD) V=$(V) tests/vm/run.sh $(addsuffix .sh,$(filter tests/netns/%,$(VM_TESTS:.sh=))) $(filter-out tests/netns/%,$(VM_TESTS))
+
 MINUTES ?= 10
 
 soak: all $(call test_bin,soak) ## several processes under load and disturbances for MINUTES=10: nothing may be lost or leaked
@@ -377,6 +384,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 	@echo '  $(GROUPS): one group of tests; tests/run -h for single ones'
 
-.PHONY: all tests test check-fast bench soak asan tsan lint format c-files deps demo install uninstall clean help force $(GROUPS)
+.PHONY: all tests test check-fast bench vm-test soak asan tsan lint format c-files deps demo install uninstall clean help force $(GROUPS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -3,7 +3,8 @@
 #
 # deps.sh - installs what building (`build`), testing and the demo (`test`) need: Debian packages, and lwIP's source
 # text, which Debian ships only as a source package. `tools/deps.sh [build|test|all]`, `make deps`. `tools/deps.sh apps`
-# installs the servers that tests/apps tries, too: they are services, so it is left to those who ask for it.
+# installs the servers that tests/apps tries, too: they are services, so it is left to those who ask for it. `tools/deps.sh vm`:
+# what tests/vm/run.sh takes.
 #
 # Calls apt only for what is missing, so a second run takes a moment and no network. The system's own package
 # lists and sources stay as they are: the source package comes through a private apt configuration, and is pinned
@@ -16,6 +17,7 @@ BUILD_PACKAGES="gcc libc6-dev linux-libc-dev make clang llvm bpftool libbpf-dev 
 TEST_PACKAGES="bash coreutils iproute2 ethtool procps util-linux iputils-ping nftables iptables tcpdump strace
 	python3-minimal sockperf iperf3 socat dnsmasq-base dnsperf knot-dnsutils valgrind binutils file git clang-format mandoc
 	libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4"
+VM_PACKAGES="qemu-system-x86 busybox-static kmod cpio dpkg libteam-utils"
 
 LWIP=lwip_2.1.3+dfsg1.orig.tar.xz
 LWIP_SHA256=0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24
@@ -187,6 +189,8 @@ all) # shellcheck disable=SC2086
 	install_packages $BUILD_PACKAGES $TEST_PACKAGES ;;
 apps) # shellcheck disable=SC2046
 	install_packages $(cat tests/apps/packages.txt) ;;
-*) fail "usage: tools/deps.sh [build|test|all|apps]" ;;
+vm) # shellcheck disable=SC2086
+	install_packages $VM_PACKAGES ;;
+*) fail "usage: tools/deps.sh [build|test|all|apps|vm]" ;;
 esac
 case $group in build | all) install_lwip ;; esac

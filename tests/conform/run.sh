@@ -145,7 +145,7 @@ once()
 	shift 4
 	before=$(seen)
 	env CF_VARIANT="$variant" CF_CTL="$ctl" "$@" \
-		timeout -k 2 25 "$BUILD/tests/conform/$name" >"$out" 2>"$out.err" </dev/null
+		timeout -k 2 $((25 * ${KB_SLOW:-1})) "$BUILD/tests/conform/$name" >"$out" 2>"$out.err" </dev/null
 	status=$?
 	[ $status = 0 ] || [ $status = 77 ] || echo "EXIT $status" >>"$out"
 	awk -v a="$before" '{ split(a, b); print $1 - b[1], $2 - b[2] }' <<<"$(seen)"
@@ -216,7 +216,7 @@ one()
 	variant=${item##*/}
 	export KB_LAB=$work/lab$lab
 	# Whole verdicts, not interleaved ones.
-	verdict_text=$(timeout -k 2 70 ip netns exec "${prefix}a$lab" "$self" --inner "$name" "$variant")
+	verdict_text=$(timeout -k 2 $((70 * ${KB_SLOW:-1})) ip netns exec "${prefix}a$lab" "$self" --inner "$name" "$variant")
 	flock "$work/print" tee -a "$work/log" <<<"${verdict_text:-not ok $name[$variant]: no verdict}"
 }
 

@@ -18,7 +18,7 @@ wait_until 5 run_in "$NS_A" ping -n -q -c 1 -W 1 "$B6" || die "the bridge does n
 batches()
 {
 	local answer
-	answer=$(client -n 120 -z "$3" -B "$4" "$2" 5300)
+	answer=$(client -n 120 -g $((1000 * ${KB_SLOW:-1})) -z "$3" -B "$4" "$2" 5300)
 	equal "$1: $4 datagrams of $3 bytes in a send" 'sent 120 back 120 bad 0' "${answer% from*}"
 }
 

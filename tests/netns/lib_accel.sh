@@ -110,7 +110,7 @@ judge_run()
 {
 	local limit=$1 ports=$2 status
 	shift 2
-	run_in "$NS_A" preload "$ports" timeout -k 1 "$limit" "$@" >"$KB_TMP/judge" 2>&1
+	run_in "$NS_A" preload "$ports" timeout -k 1 $((limit * ${KB_SLOW:-1})) "$@" >"$KB_TMP/judge" 2>&1
 	status=$?
 	cat "$KB_TMP/judge"
 	test_failed=$((test_failed + $(grep -c '^not ok' "$KB_TMP/judge")))
@@ -122,7 +122,7 @@ kernel_first() # LIMIT COMMAND...
 {
 	local limit=$1 out status
 	shift
-	out=$(run_in "$NS_A" timeout -k 1 "$limit" "$@" 2>&1)
+	out=$(run_in "$NS_A" timeout -k 1 $((limit * ${KB_SLOW:-1})) "$@" 2>&1)
 	status=$?
 	if ((status != 0)) || grep -q '^not ok' <<<"$out"; then
 		note "${out//$'\n'/$'\n'# }" "status $status"
