@@ -33,6 +33,7 @@ struct hostnet_link {
 	uint16_t type;	/* ARPHRD_* */
 	uint8_t mac[6];
 	bool enslaved;	     /* port of a bridge, bond or VRF */
+	bool vrf;	     /* is a VRF, or a port of one */
 	bool has_v4, has_v6; /* has a (non link-local) route of that family, in the main table */
 };
 

@@ -62,6 +62,21 @@ static void read_inet6(struct link *l, const struct rtattr *af)
 	l->oif_addrs_only = conf[DEVCONF_USE_OIF_ADDRS_ONLY] != 0;
 }
 
+static bool says_vrf(const struct rtattr *kind)
+{
+	return kind && netlink_len(kind) >= 3 && memcmp(netlink_data(kind), "vrf", 3) == 0;
+}
+
+static bool is_vrf(const struct rtattr *info)
+{
+	const struct rtattr *tb[IFLA_INFO_SLAVE_KIND + 1];
+
+	if (!info)
+		return false;
+	netlink_attrs(netlink_data(info), netlink_len(info), tb, IFLA_INFO_SLAVE_KIND);
+	return says_vrf(tb[IFLA_INFO_KIND]) || says_vrf(tb[IFLA_INFO_SLAVE_KIND]);
+}
+
 static void read_link(struct link *l, const struct ifinfomsg *info, const struct rtattr **tb)
 {
 	const struct rtattr *af[AF_INET6 + 1];
@@ -71,6 +86,7 @@ static void read_link(struct link *l, const struct ifinfomsg *info, const struct
 	l->pub.type = info->ifi_type;
 	l->pub.mtu = netlink_u32(tb[IFLA_MTU], l->pub.mtu);
 	l->pub.enslaved = netlink_u32(tb[IFLA_MASTER], 0) != 0;
+	l->pub.vrf = is_vrf(tb[IFLA_LINKINFO]);
 	if (netlink_len(tb[IFLA_ADDRESS]) == sizeof(l->pub.mac))
 		memcpy(l->pub.mac, netlink_data(tb[IFLA_ADDRESS]), sizeof(l->pub.mac));
 	if (len) {

@@ -240,9 +240,16 @@ static void want(uint32_t *mask, unsigned n, const char *name, int ifindex, char
 			 l->name);
 		return;
 	}
+	if (l->vrf) {
+		snprintf(why, NIC_WHY_LEN,
+			 "%s is a VRF or in one: whose a datagram is there, and by which table it leaves, "
+			 "only the kernel knows",
+			 l->name);
+		return;
+	}
 	if (l->enslaved && !name) {
 		snprintf(why, NIC_WHY_LEN,
-			 "%s is a port of a bridge, bond or VRF: name it, or its master, in "
+			 "%s is a port of a bridge, bond or team: name it, or its master, in "
 			 "KBACCEL_INTERFACE",
 			 l->name);
 		return;
@@ -334,8 +341,20 @@ static bool is_carrier(const struct hostnet_link *l)
 
 static bool routed(const struct hostnet_link *l)
 {
-	return !is_bridge(l->name) && (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) &&
-	       l->type == ARPHRD_ETHER && (l->has_v4 || l->has_v6);
+	return (l->flags & IFF_UP) && !(l->flags & IFF_LOOPBACK) && l->type == ARPHRD_ETHER &&
+	       (l->has_v4 || l->has_v6);
+}
+
+static void want_routed(uint32_t *mask, unsigned n, const struct hostnet_link *l,
+			char why[NIC_WHY_LEN])
+{
+	if (is_bridge(l->name))
+		snprintf(why, NIC_WHY_LEN,
+			 "%s is a bridge, where there is only generic XDP, at a cost for all that it "
+			 "forwards: to use it, name it in KBACCEL_INTERFACE",
+			 l->name);
+	else
+		want(mask, n, NULL, l->ifindex, why);
 }
 
 uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NIC_WHY_LEN])
@@ -365,7 +384,7 @@ uint32_t stack_open_ifaces(const struct ipaddr *local, int bound_if, char why[NI
 	} else {
 		for (unsigned i = 0; i < n; i++)
 			if (routed(&links[i]))
-				want(&mask, n, NULL, links[i].ifindex, why);
+				want_routed(&mask, n, &links[i], why);
 	}
 	return mask;
 }

@@ -71,8 +71,8 @@ static bool check_usable(const struct check_link *link)
 			     link->name);
 	if (link->master)
 		check_report(CHECK_WARN,
-			     "unless that is a VRF, check and use that one, which has the "
-			     "addresses",
+			     "check and use that one, which has the addresses; a VRF's are the "
+			     "kernel's",
 			     "%s: is a port of another interface", link->name);
 	return true;
 }
@@ -114,11 +114,12 @@ static bool check_attached(const struct check_link *link)
 static bool driver_is_native(const char *driver)
 {
 	static const char *const known[] = {
-		"veth",	 "virtio_net", "tun",		"mlx4_en", "mlx5_core", "i40e",	  "iavf",
-		"ice",	 "ixgbe",      "ixgbevf",	"igb",	   "igc",	"ena",	  "bnxt_en",
-		"nfp",	 "qede",       "sfc",		"nicvf",   "hv_netvsc", "stmmac", "mvneta",
-		"mvpp2", "dpaa2-eth",  "fsl_dpaa2_eth", "cpsw",	   "netsec",	"vif",	  "bonding",
-		"gve",	 "atlantic",   "vmxnet3",	"mana",
+		"veth",	     "virtio_net", "tun",    "mlx4_en", "mlx5_core", "i40e",
+		"iavf",	     "ice",	   "ixgbe",  "ixgbevf", "igb",	     "igc",
+		"ena",	     "bnxt_en",	   "nfp",    "qede",	"sfc",	     "nicvf",
+		"hv_netvsc", "stmmac",	   "mvneta", "mvpp2",	"dpaa2-eth", "fsl_dpaa2_eth",
+		"cpsw",	     "netsec",	   "vif",    "gve",	"atlantic",  "vmxnet3",
+		"mana",
 	};
 	size_t i;
 
@@ -130,8 +131,9 @@ static bool driver_is_native(const char *driver)
 
 static void check_mode(const struct check_link *link)
 {
-	bool native = link->features_known ? link->features & CHECK_XDP_REDIRECT
-					   : driver_is_native(link->driver);
+	bool native = link->bond	     ? false
+		      : link->features_known ? link->features & CHECK_XDP_REDIRECT
+					     : driver_is_native(link->driver);
 
 	if (is_loopback(link))
 		check_report(CHECK_WARN, "for trying out only",
@@ -142,10 +144,13 @@ static void check_mode(const struct check_link *link)
 			     link->driver,
 			     link->features & CHECK_XDP_ZEROCOPY ? ", zero copy" : ", copy mode");
 	else
-		check_report(CHECK_WARN,
-			     "works, but slower: prefer a NIC whose driver has native XDP",
-			     "%s: driver %s: generic XDP", link->name,
-			     link->driver[0] ? link->driver : "unknown");
+		check_report(
+			CHECK_WARN,
+			link->bond
+				? "works, but slower: driver mode would be that of its ports, whose frames are not the bond's"
+				: "works, but slower: prefer a NIC whose driver has native XDP",
+			"%s: driver %s: generic XDP", link->name,
+			link->driver[0] ? link->driver : "unknown");
 }
 
 static uint64_t packet_memory(const struct check_link *link)

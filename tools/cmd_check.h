@@ -25,6 +25,7 @@ struct check_link {
 	uint16_t type;	 /* ARPHRD_* */
 	uint32_t mtu;
 	uint32_t rx_queues;
+	bool bond;
 	uint8_t xdp_attached; /* XDP_ATTACHED_*: a program is there */
 	uint32_t xdp_prog;    /* its id, or 0 */
 	bool features_known;  /* kernel 6.3 or later */

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "nic/ethtool/bond.h"
 #include "tools/cmd_check.h"
 
 /* Of the netdev family (linux/netdev.h, kernel 6.3). */
@@ -153,20 +154,29 @@ static int ethtool(int fd, const char *name, void *command)
 	return ioctl(fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
 }
 
-/* rtnetlink tells how many queues were made, ethtool how many are in use. */
+/* rtnetlink tells how many queues were made, ethtool how many are in use, which is one if the driver does not say. */
 static void ask_driver(struct check_link *link)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool e;
+	unsigned ports;
 
 	if (fd < 0)
 		return;
 	if (ethtool(fd, link->name, &info) == 0)
 		memcpy(link->driver, info.driver, sizeof(link->driver) - 1);
+	link->rx_queues = 1;
 	if (ethtool(fd, link->name, &channels) == 0 &&
 	    channels.rx_count + channels.combined_count > 0)
 		link->rx_queues = channels.rx_count + channels.combined_count;
+	e.fd = fd;
+	memcpy(e.ifname, link->name, IF_NAMESIZE);
+	ports = bond_queues(&e);
+	link->bond = ports > 0;
+	if (link->bond)
+		link->rx_queues = ports;
 	close(fd);
 }
 

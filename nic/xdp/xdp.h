@@ -115,6 +115,7 @@ struct xdp_nic {
 	bool tells_batches; /* generic, and the program knows joined datagrams from single ones */
 	bool knows_cookies; /* the program that was started here does */
 	bool loopback;
+	bool generic_only; /* driver XDP is not to be tried */
 	unsigned rx_queues, tx_queues;
 	uint32_t frame_size;
 };

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "base/rawcall.h"
+#include "nic/ethtool/bond.h"
 #include "nic/xdp/xdp.h"
 
 #define VLAN_FRAME_OVERHEAD 18
@@ -35,12 +36,23 @@ static int query_ethtool(struct link_query *lq, void *command)
 	return query(lq, SIOCETHTOOL);
 }
 
-/* Drivers without a channel count have one queue. */
+/*
+ * Drivers without a channel count have one queue; a bond's frames come by those of its ports.
+ *
+ * A bond would take a program in driver mode and run it in its ports. The frames are the port's then, and an AF_XDP socket takes none
+ * but those of the interface that it is bound to (net/xdp/xsk.c xsk_rcv_check()): all that is steered would be lost.
+ * Behind the port's receive handler, in generic mode, they are the bond's.
+ */
 static void read_queues(struct xdp_nic *x, struct link_query *lq)
 {
 	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool e = { .fd = lq->fd };
+	unsigned ports;
 
-	x->rx_queues = x->tx_queues = 1;
+	memcpy(e.ifname, x->nic.ifname, sizeof(e.ifname));
+	ports = bond_queues(&e);
+	x->generic_only = ports || x->loopback;
+	x->rx_queues = x->tx_queues = ports ? ports : 1;
 	if (query_ethtool(lq, &ch) < 0)
 		return;
 	if (ch.combined_count + ch.rx_count)

@@ -125,7 +125,7 @@ static int attach_generic(struct xdp_nic *x, struct nic_params *params)
 {
 	int err = 0;
 
-	if (!x->loopback) {
+	if (!x->generic_only) {
 		xdp_hub_leave(x);
 		err = load_and_map(x, true, params);
 	}
@@ -134,11 +134,11 @@ static int attach_generic(struct xdp_nic *x, struct nic_params *params)
 
 int xdp_prog_start(struct xdp_nic *x, struct nic_params *params)
 {
-	int err = load_and_map(x, x->loopback, params);
+	int err = load_and_map(x, x->generic_only, params);
 
 	if (err < 0)
 		return err;
-	err = x->loopback ? -EOPNOTSUPP : attach_mode(x, XDP_FLAGS_DRV_MODE);
+	err = x->generic_only ? -EOPNOTSUPP : attach_mode(x, XDP_FLAGS_DRV_MODE);
 	x->native = err == 0;
 	/* A program that is already there would be in the way in the other mode too. */
 	if (err < 0 && err != -EBUSY && err != -EEXIST && err != -EPERM)
