@@ -53,17 +53,16 @@ fetch() # PACKAGE
 # The first programs: busybox and the modules that it takes to reach the root.
 make_initrd() # DIRECTORY
 {
-	local root=$work/initrd module
-	rm -rf "$root"
+	local root=$run/initrd module
 	mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/new" "$root/memory" "$root/lower"
 	cp /bin/busybox "$root/bin/"
 	cp "$top/tests/vm/init" "$root/init"
 	for module in virtio_pci 9pnet_virtio 9p overlay virtio_rng; do
 		modprobe -d "$1" -S "$release" --show-depends $module
-	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/list"
-	while read -r module; do cp "$module" "$root/modules/"; done <"$work/list"
-	sed 's,.*/,,' "$work/list" >"$root/modules/order"
-	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd.gz"
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$run/list"
+	while read -r module; do cp "$module" "$root/modules/"; done <"$run/list"
+	sed 's,.*/,,' "$run/list" >"$root/modules/order"
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$run/initrd.gz"
 }
 
 while getopts 'c:k:sh' option; do
@@ -86,21 +85,22 @@ done
 [[ -n $package ]] || fail 'apt-cache does not know linux-image-amd64: apt-get update'
 release=${package#linux-image-}
 fetch "$package"
+run=$(mktemp -d "$work/run.XXXXXX") # several machines at a time do not meet
+trap 'rm -rf "$run"' EXIT
 make_initrd "$work/$package"
 accel=tcg
 if [[ -w /dev/kvm ]]; then accel=kvm KB_SLOW=${KB_SLOW:-1}; fi
 
 # What the machine's init reads.
-cat >"$work/command" <<END
+cat >"$run/command" <<END
 export KB_SLOW=${KB_SLOW:-8} BUILD=$(printf %q "$BUILD") KB_RETRY=${KB_RETRY:-0} KB_TOTAL=${KB_TOTAL:-36000} V=${V:-0}
 cd $(printf %q "$top")
 $command
 END
-rm -f "$work/log"
 qemu-system-x86_64 -accel $accel -cpu max -smp "${CPUS:-2}" -m "${MEMORY:-3G}" -nodefaults -nographic -no-reboot \
 	-serial mon:stdio -nic none -device virtio-rng-pci \
 	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
-	-kernel "$work/$package/boot/vmlinuz-$release" -initrd "$work/initrd.gz" \
-	-append "console=ttyS0 quiet panic=-1 kbtop=$top kbvm=$work kbmodules=$work/$package/lib/modules" | tee "$work/log"
-status=$(tr -d '\r' <"$work/log" | sed -n 's/^vm: exit status //p' | tail -n 1)
+	-kernel "$work/$package/boot/vmlinuz-$release" -initrd "$run/initrd.gz" \
+	-append "console=ttyS0 quiet panic=-1 kbtop=$top kbvm=$run kbmodules=$work/$package/lib/modules" | tee "$run/log"
+status=$(tr -d '\r' <"$run/log" | sed -n 's/^vm: exit status //p' | tail -n 1)
 exit "${status:-1}"
