@@ -5,6 +5,7 @@
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
 #include <linux/udp.h>
+#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -508,6 +509,17 @@ static void note_socket(struct sock *s, int name, const void *value, socklen_t l
 	}
 }
 
+/* One that lets everything pass as it is, as IKE daemons set it against policies of the host: the fast path does just that. */
+static void note_policy(struct sock *s, bool xfrm, const void *value, socklen_t len)
+{
+	struct xfrm_userpolicy_info p = { .action = XFRM_POLICY_BLOCK };
+
+	if (xfrm && value && len == sizeof(p))
+		memcpy(&p, value, sizeof(p));
+	if (p.action != XFRM_POLICY_ALLOW)
+		s->hidden_option = "an IPsec policy";
+}
+
 static void note_ipv6(struct sock *s, int name, const void *value, socklen_t len)
 {
 	uint32_t mtu = 0;
@@ -524,9 +536,7 @@ static void note_ipv6(struct sock *s, int name, const void *value, socklen_t len
 		break;
 	case IPV6_IPSEC_POLICY:
 	case IPV6_XFRM_POLICY:
-		s->hidden_option = "an IPsec policy";
-		break;
-	default:
+		note_policy(s, name == IPV6_XFRM_POLICY, value, len);
 		break;
 	}
 }
@@ -538,7 +548,7 @@ static void note_ip(struct sock *s, int name, const void *value, socklen_t len)
 	bool locked;
 
 	if (name == IP_IPSEC_POLICY || name == IP_XFRM_POLICY)
-		s->hidden_option = "an IPsec policy";
+		note_policy(s, name == IP_XFRM_POLICY, value, len);
 	if (name != IP_MULTICAST_IF || s->family == AF_INET6)
 		return;
 	if (len >= sizeof(m))
