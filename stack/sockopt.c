@@ -3,7 +3,6 @@
 #include "stack/sockopt.h"
 
 #include <linux/net_tstamp.h>
-#include <linux/sock_diag.h>
 #include <linux/udp.h>
 #include <linux/xfrm.h>
 #include <netinet/in.h>
@@ -11,12 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
 #include "base/kernel.h"
-#include "base/sandbox.h"
 #include "stack/sock.h"
 #include "stack/stack.h"
 
@@ -568,42 +565,4 @@ void sockopt_note(struct sock *s, int level, int name, const void *value, sockle
 		note_ipv6(s, name, value, len);
 	else if (level == SOL_IP)
 		note_ip(s, name, value, len);
-}
-
-/* What the kernel counts of the socket, with our queue's share (net/core/sock.c sk_get_meminfo()). */
-static void amend_meminfo(const struct sock *s, void *value, socklen_t len)
-{
-	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-
-	if (len > sizeof(info))
-		len = sizeof(info);
-	memcpy(info, value, len);
-	info[SK_MEMINFO_RMEM_ALLOC] += (uint32_t)relaxed_get(s->charged);
-	info[SK_MEMINFO_DROPS] += relaxed_get(s->dropped);
-	memcpy(value, info, len);
-}
-
-/*
- * The CPU that ran the protocol for the last datagram of a connected socket: on the fast path that is whoever receives.
- * The kernel keeps none for an unconnected one (net/ipv4/udp.c __udp_queue_rcv_skb()).
- */
-static void amend_cpu(const struct sock *s, void *value, socklen_t len)
-{
-	uint32_t cpu;
-
-	if (relaxed_get(s->state) != SOCK_ACTIVE || !relaxed_get(s->connected) ||
-	    !relaxed_get(sock_stats(s)->rx_fast) ||
-	    own_call6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) < 0)
-		return;
-	memcpy(value, &cpu, len < sizeof(cpu) ? len : sizeof(cpu));
-}
-
-void sockopt_amend(const struct sock *s, int name, void *value, socklen_t len)
-{
-	if (!sock_stats(s))
-		return;
-	if (name == SO_MEMINFO)
-		amend_meminfo(s, value, len);
-	else if (name == SO_INCOMING_CPU)
-		amend_cpu(s, value, len);
 }
