@@ -110,6 +110,15 @@ app_server()
 	fi
 }
 
+# The same on the clients' side, for programs that are both: app_peer PORTS COMMAND...
+app_peer()
+{
+	local own=$ns_a
+	ns_a=$ns_b
+	app_server "$@"
+	ns_a=$own
+}
+
 # A server on kernel sockets, for clients under the preload.
 app_server_plain()
 {
@@ -212,6 +221,19 @@ app_bypassed_client()
 {
 	set -- "$1" "$2" "${3:-both}" $(app_counters "$ns_a") $(app_counters "$ns_b")
 	app_judge "$1" "$2" "$3" $(($5 - a_out)) $(($6 - b_in)) $(($4 - a_in)) $(($7 - b_out))
+}
+
+# app_bypassed_pair NAME COUNT: both ends are under the preload, and exchanged at least COUNT datagrams each way, of which
+# neither kernel saw a tenth.
+app_bypassed_pair()
+{
+	set -- "$1" "$2" $(app_counters "$ns_a") $(app_counters "$ns_b")
+	if [ -n "${KB_NOPRELOAD:-}" ]; then
+		set -- "$@" $(($4 - a_out))
+		app_judge "$1" "$2" both "$7" 0 "$7" 0
+	else
+		app_judge "$1" "$2" both "$2" $(($3 - a_in + $5 - b_in)) "$2" $(($4 - a_out + $6 - b_out))
+	fi
 }
 
 # app_judge NAME LEAST rx|tx|both IN KERNEL-IN OUT KERNEL-OUT: datagrams to the program and from it, and its kernel's part.
