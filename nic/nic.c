@@ -78,6 +78,15 @@ static int guarded_open(const struct backend *b, struct nic_params *params, stru
 	return err;
 }
 
+static int guarded_probe(const struct backend *b, struct nic_params *params)
+{
+	bool was = inside(true);
+	int err = b->plugin->probe ? b->plugin->probe(params) : 0;
+
+	inside(was);
+	return err;
+}
+
 void nic_close(struct nic *nic)
 {
 	bool was = inside(true);
@@ -251,4 +260,18 @@ int nic_open(const char *backend, struct nic_params *params, struct nic **out)
 			params->log(LOG_LEVEL_INFO, params->why);
 	}
 	return err;
+}
+
+int nic_probe(const char *backend, struct nic_params *params)
+{
+	int err = -ENOENT;
+
+	params->why[0] = '\0';
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		if (strcmp(backend, backends[i].name) != 0)
+			continue;
+		err = load_once(&backends[i], params);
+		return err < 0 ? err : guarded_probe(&backends[i], params);
+	}
+	return fail(params, err, "no backend \"%.32s\"", backend);
 }

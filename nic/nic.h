@@ -40,7 +40,7 @@
 #define NIC_MAX_QUEUES 64
 #define NIC_BURST 64 /* largest burst the stack asks for */
 #define NIC_WHY_LEN 256
-#define NIC_ABI 9 /* changes with this file; a plugin of another version is refused */
+#define NIC_ABI 10 /* changes with this file; a plugin of another version is refused */
 
 /* What is known about a received frame. */
 #define NIC_RX_CSUM_OK 0x1u /* IP and UDP checksums were verified by the NIC */
@@ -172,6 +172,12 @@ struct nic_ops {
 	 */
 	int (*open)(struct nic_params *params, struct nic **out);
 
+	/*
+	 * Would this kernel take what open() gives it, for this caller? It is loaded, and let go again; no interface is looked at.
+	 * -errno with params->why. NULL: open() gives the kernel nothing to judge.
+	 */
+	int (*probe)(struct nic_params *params);
+
 	/* Takes steering and queues down; frames the stack still owns become invalid. */
 	void (*close)(struct nic *nic);
 
@@ -265,6 +271,9 @@ typedef const struct nic_ops *(*nic_backend_fn)(unsigned abi);
 
 /* Backends by name; "auto" tries what the interface can do best first. Fills params->why on failure. */
 int nic_open(const char *backend, struct nic_params *params, struct nic **out);
+
+/* ops->probe() of @backend; 0 if it has none. */
+int nic_probe(const char *backend, struct nic_params *params);
 
 /* As the operations of these names. They close descriptors of ours, which must not be taken for the program's. */
 void nic_close(struct nic *nic);

@@ -18,6 +18,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "nic/nic.h"
 #include "tools/cmd.h"
 #include "tools/cmd_check.h"
 
@@ -176,6 +177,19 @@ static bool report_bpf(const char *what, int fd)
 	return false;
 }
 
+/* The real one, which a kernel's verifier may refuse although it takes others. */
+static bool check_steering_program(void)
+{
+	struct nic_params params = { .ifname = "" };
+	int err = nic_probe("xdp", &params);
+
+	if (err < 0)
+		check_report(CHECK_FAIL, NULL, "%s", params.why);
+	else
+		check_report(CHECK_PASS, NULL, "the steering program: this kernel takes it");
+	return err == 0;
+}
+
 static bool check_bpf(void)
 {
 	bool good = report_bpf("BPF maps in shared memory",
@@ -183,7 +197,7 @@ static bool check_bpf(void)
 
 	good &= report_bpf("BPF maps of AF_XDP sockets", try_map(BPF_MAP_TYPE_XSKMAP, 0));
 	good &= report_bpf("XDP programs", try_program());
-	return good;
+	return good && check_steering_program();
 }
 
 static void check_jit(void)

@@ -148,6 +148,9 @@ bool xdp_link_joins(const struct xdp_nic *x);
  */
 int xdp_prog_start(struct xdp_nic *x, struct nic_params *params);
 
+/* Loads it as for native and as for generic mode, and no more. 0, or -errno with params->why. */
+int xdp_prog_try(struct xdp_nic *x, struct nic_params *params);
+
 /*
  * xdp_hub.c. Finds or starts the program, takes a seat, and opens the queues (xdp_open_queues()) before anybody else can
  * take one.

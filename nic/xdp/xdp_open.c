@@ -133,9 +133,24 @@ static void xdp_close(struct nic *nic)
 	xdp_abandon(nic);
 }
 
+/* The program in both forms, as for an ordinary MTU. */
+static int xdp_probe(struct nic_params *params)
+{
+	struct xdp_nic *x = xdp_new(params);
+	int err;
+
+	if (!x)
+		return -ENOMEM;
+	x->frame_size = 2048;
+	err = xdp_prog_try(x, params);
+	xdp_close(&x->nic);
+	return err;
+}
+
 static const struct nic_ops xdp_ops = {
 	.name = "xdp",
 	.open = xdp_open,
+	.probe = xdp_probe,
 	.close = xdp_close,
 	.abandon = xdp_abandon,
 	.rx_burst = xdp_rx_burst,

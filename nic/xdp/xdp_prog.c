@@ -155,3 +155,13 @@ int xdp_prog_start(struct xdp_nic *x, struct nic_params *params)
 			       x->nic.ifname, strerror(-err));
 	return 0;
 }
+
+int xdp_prog_try(struct xdp_nic *x, struct nic_params *params)
+{
+	int err = load_and_map(x, false, params);
+
+	if (err < 0)
+		return err;
+	xdp_hub_leave(x);
+	return load_and_map(x, true, params);
+}

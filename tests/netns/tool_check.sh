@@ -42,6 +42,7 @@ equal 'nothing is attached' '' "$(ip -n "$ns" link show | grep -i xdp)"
 ip -n "$ns" link add down0 type veth peer name down1
 says 'interface that is down' 1 '^fail  down0: is down - ip link set down0 up' "$tool" check down0
 ip -n "$ns" link set veth0 mtu 9000
+says 'the real program is tried' 0 '^pass  the steering program: this kernel takes it' "$tool" check veth0
 says 'large MTU' 0 '^(warn|pass)  veth0: frames above ' "$tool" check veth0
 ip -n "$ns" link set veth0 mtu 1500
 
