@@ -6,6 +6,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -34,6 +35,15 @@ def blocking():
     sock = bound()
     while True:
         echo(sock)
+
+
+def distant():
+    # A client on the same host would find the answer there before it waits for it the first time, and so would not be steered to.
+    sock = bound()
+    while True:
+        data, peer = sock.recvfrom(65535)
+        time.sleep(0.0005)
+        sock.sendto(data, peer)
 
 
 def recvmsg():
@@ -99,5 +109,5 @@ async def asyncio_main():
 if kind == "asyncio":
     asyncio.run(asyncio_main())
 else:
-    {"blocking": blocking, "recvmsg": recvmsg, "epoll": epoll, "poll": poll, "select": select_,
+    {"blocking": blocking, "distant": distant, "recvmsg": recvmsg, "epoll": epoll, "poll": poll, "select": select_,
      "threads": threads}[kind]()

@@ -38,7 +38,7 @@ echo_client()
 	local name=$1 address=$2
 	shift 2
 	port=$((port + 1))
-	app_server_plain python3 "$here/echo_server.py" blocking "$address" $port
+	app_server_plain python3 "$here/echo_server.py" distant "$address" $port
 	app_wait $port
 	app_count_start
 	app_check "$name $address" app_client_fast '*' "$@" "$address" $port 150 200
