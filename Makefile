@@ -264,15 +264,12 @@ $(FAKE_DIR)/fake_hca: $(wildcard tests/fake-verbs/hca_*.c) $(FAKE_H)
 
 LDLIBS_test_nic_bpf += -lbpf -lelf -lz
 
-# Tests wait more than they work; with one job there is nothing beside a test.
-TEST_JOBS ?= $(if $(filter 1,$(JOBS)),1,$(shell expr $(JOBS) + 1))
-
 RUN = BUILD=$(BUILD) V=$(V) tests/run
 
 test: ## install what is needed, build, run every test
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all tests
-	@$(RUN) -j $(TEST_JOBS) all
+	@$(RUN) -j $(JOBS) all
 
 check-fast: all $(call test_bin,unit) $(FAKE_VERBS) ## unit tests and the checks of layers and exports, in less than a minute
 	@$(RUN) -j $(JOBS) static unit
