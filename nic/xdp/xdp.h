@@ -69,6 +69,7 @@ struct xdp_queue {
 	uint8_t *wide;	     /* xdp_wide.c: frames of XDP_WIDE_FRAME bytes, behind the others */
 	uint32_t *wide_pool; /* as pool, offsets into wide */
 	uint32_t wide_frames, wide_count;
+	uint64_t wide_lost; /* frames that found none free; the kernel does not count these */
 	uint32_t wide_at, wide_len; /* the one that is being put together */
 	bool wide_begun;	    /* the RX ring begins within a frame */
 	size_t map_len;

@@ -147,73 +147,35 @@ static int xdp_probe(struct nic_params *params)
 	return err;
 }
 
+/* How frames come and go is different, the rest is not. */
+#define XDP_COMMON_OPS                                                                             \
+	.name = "xdp", .open = xdp_open, .close = xdp_close, .abandon = xdp_abandon,               \
+	.pool_free = xdp_pool_free, .steer = xdp_flow, .expect = xdp_expect, .owns = xdp_owns,     \
+	.steer_none = xdp_no_flows, .set_local = xdp_set_local, .set_mac = xdp_set_mac,            \
+	.set_lease = xdp_set_lease
+
 static const struct nic_ops xdp_ops = {
-	.name = "xdp",
-	.open = xdp_open,
-	.probe = xdp_probe,
-	.close = xdp_close,
-	.abandon = xdp_abandon,
-	.rx_burst = xdp_rx_burst,
-	.free = xdp_free,
-	.tx_alloc = xdp_tx_alloc,
-	.tx_burst = xdp_tx_burst,
-	.tx_kick = xdp_tx_kick,
-	.arm = xdp_arm,
-	.pool_free = xdp_pool_free,
-	.steer = xdp_flow,
-	.expect = xdp_expect,
-	.owns = xdp_owns,
-	.steer_none = xdp_no_flows,
-	.recover = xdp_recover,
-	.set_local = xdp_set_local,
-	.set_mac = xdp_set_mac,
-	.set_lease = xdp_set_lease,
+	XDP_COMMON_OPS,		.probe = xdp_probe,	  .rx_burst = xdp_rx_burst,
+	.free = xdp_free,	.tx_alloc = xdp_tx_alloc, .tx_burst = xdp_tx_burst,
+	.tx_kick = xdp_tx_kick, .arm = xdp_arm,		  .recover = xdp_recover,
 	.stats = xdp_stats,
 };
 
 static const struct nic_ops wide_ops = {
-	.name = "xdp",
-	.open = xdp_open,
-	.close = xdp_close,
-	.abandon = xdp_abandon,
-	.rx_burst = xdp_wide_rx_burst,
-	.free = xdp_wide_free,
-	.tx_alloc = xdp_tx_alloc,
-	.tx_burst = xdp_tx_burst,
-	.tx_kick = xdp_tx_kick,
-	.arm = xdp_arm,
-	.pool_free = xdp_pool_free,
-	.steer = xdp_flow,
-	.expect = xdp_expect,
-	.owns = xdp_owns,
-	.steer_none = xdp_no_flows,
-	.recover = xdp_wide_recover,
-	.set_local = xdp_set_local,
-	.set_mac = xdp_set_mac,
-	.set_lease = xdp_set_lease,
-	.stats = xdp_stats,
+	XDP_COMMON_OPS,		  .rx_burst = xdp_wide_rx_burst, .free = xdp_wide_free,
+	.tx_alloc = xdp_tx_alloc, .tx_burst = xdp_tx_burst,	 .tx_kick = xdp_tx_kick,
+	.arm = xdp_arm,		  .recover = xdp_wide_recover,	 .stats = xdp_stats,
 };
 
 static const struct nic_ops ring_ops = {
-	.name = "xdp",
-	.open = xdp_open,
-	.close = xdp_close,
-	.abandon = xdp_abandon,
+	XDP_COMMON_OPS,
 	.rx_burst = xdp_ring_rx_burst,
 	.free = xdp_free,
 	.tx_alloc = xdp_ring_tx_alloc,
 	.tx_burst = xdp_ring_tx_burst,
 	.tx_kick = xdp_ring_tx_kick,
 	.arm = xdp_ring_arm,
-	.pool_free = xdp_pool_free,
-	.steer = xdp_flow,
-	.expect = xdp_expect,
-	.owns = xdp_owns,
-	.steer_none = xdp_no_flows,
 	.recover = xdp_ring_recover,
-	.set_local = xdp_set_local,
-	.set_mac = xdp_set_mac,
-	.set_lease = xdp_set_lease,
 	.stats = xdp_ring_stats,
 };
 

@@ -121,7 +121,7 @@ void xdp_stats(struct nic_queue *q)
 	    0)
 		return;
 	q->stats.rx_ring_full = kernel.rx_ring_full;
-	q->stats.rx_no_frame = kernel.rx_fill_ring_empty_descs;
+	q->stats.rx_no_frame = kernel.rx_fill_ring_empty_descs + xdp_queue_of(q)->wide_lost;
 	q->stats.rx_dropped = kernel.rx_dropped + kernel.rx_invalid_descs;
 }
 

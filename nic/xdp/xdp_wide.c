@@ -24,7 +24,7 @@ static void begin(struct xdp_queue *x)
 	x->wide_len = 0;
 	x->wide_at = x->wide_count ? x->wide_pool[--x->wide_count] : NOWHERE;
 	if (x->wide_at == NOWHERE)
-		x->q.stats.rx_no_frame++;
+		x->wide_lost++;
 	else
 		unpoison(x->wide + x->wide_at, XDP_WIDE_FRAME);
 }

@@ -25,16 +25,9 @@
 #define RING 64
 #define STEPS 200000
 
-enum owner { POOL, NIC, STACK };
+#include "test_nic_rings.h"
 
-/* What the kernel would share: indices, flags and entries of a ring. */
-struct shared {
-	uint32_t producer, consumer, flags;
-	union {
-		uint64_t addr[RING];
-		struct xdp_desc desc[RING];
-	};
-};
+enum owner { POOL, NIC, STACK };
 
 static struct shared rx, fill, tx, comp;
 static struct xdp_queue x;
@@ -42,28 +35,6 @@ static uint32_t pool[FRAMES];
 static enum owner owners[FRAMES];
 static uint8_t *held[FRAMES];
 static unsigned held_count;
-static uint64_t seed = 88172645463325252ull;
-
-static uint32_t draw(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 20) % below;
-}
-
-static void ring_init(struct xsk_ring_prod *r, struct shared *s, bool producer)
-{
-	memset(s, 0, sizeof(*s));
-	r->mask = RING - 1;
-	r->size = RING;
-	r->producer = &s->producer;
-	r->consumer = &s->consumer;
-	r->flags = &s->flags;
-	r->ring = s->addr;
-	r->cached_prod = 0;
-	r->cached_cons = producer ? RING : 0;
-}
 
 static int setup(void **state)
 {

@@ -34,7 +34,7 @@ static const char usage[] =
 	"  -w, --write FILE    write a pcapng file, for tcpdump -r and Wireshark; - is standard output.\n"
 	"                      Without it, tcpdump prints what comes\n"
 	"  -c, --count COUNT   end after so many\n"
-	"  -s, --snaplen BYTES of each frame; default: all\n"
+	"  -s, --snaplen BYTES of each frame; default, and most: 4096\n"
 	"  -b, --buffer COUNT  frames that may wait for us in each process, a power of two (default 4096)\n"
 	"  -p, --pid PID       of this process; may be given several times. Default: of all that may be looked into\n"
 	"  -i, --interface IF  of this interface\n"
