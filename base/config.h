@@ -41,7 +41,7 @@ struct config {
 	unsigned rx_ring; /* KBACCEL_RX_RING: entries per queue, power of two, 64..16384, default 2048 */
 	unsigned tx_ring; /* KBACCEL_TX_RING: the same, default 1024 */
 	int64_t queues;	  /* KBACCEL_QUEUES: RX queues of its own on each interface; 0: none */
-	int64_t tx_batch; /* KBACCEL_TX_BATCH: sends that one kick of the NIC may serve, 1..64, default 1 */
+	int64_t tx_batch; /* KBACCEL_TX_BATCH: sends that one kick of the NIC may serve, 1..64 */
 	unsigned frames; /* KBACCEL_FRAMES: frames per queue, power of two, default 8192, at least 2x the rings' sum is advised */
 };
 

@@ -418,13 +418,12 @@ static bool put_frame(struct engine *e, const struct route *r)
 	return false;
 }
 
-/*
- * May the NIC hear of this one later, with others (KBACCEL_TX_BATCH)? While the socket has datagrams for the program to come back
- * for: with none left it polls before it waits or is told that there is nothing, and that kicks.
- */
-static inline bool may_hold(const struct sock *s, const struct engine *e)
+/* See hold.h. */
+static inline bool may_hold(struct sock *s, const struct engine *e, uint64_t now)
 {
-	return __builtin_expect(e->held + 1 < (uint64_t)config.tx_batch, 0) && sock_readable(s);
+	return __builtin_expect(config.tx_batch > 1, 1) &&
+	       hold_trusts(&s->hold, now, e->held != 0) &&
+	       e->held + 1 < (uint64_t)config.tx_batch && sock_readable(s);
 }
 
 static inline __attribute__((always_inline)) void count_fast(struct sock *s, const struct route *r)
@@ -443,12 +442,13 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 	struct engine *e;
 	enum stats_counter why;
 	struct route r;
+	uint64_t now;
 	bool sent;
 	int err;
 
 	if (!usermem_readable(msg, sizeof(*msg)))
 		return -EFAULT;
-	stack_tick();
+	now = stack_tick();
 	why = decide(s, msg, flags, &r);
 	if (why != STAT_COUNT)
 		return through_shadow(s, fd, msg, flags, why);
@@ -463,7 +463,7 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 		engine_kick(e);
 		sent = put_frame(e, &r);
 	}
-	if (sent && may_hold(s, e))
+	if (sent && may_hold(s, e, now))
 		engine_hold(e);
 	else if (sent)
 		engine_kick(e);

@@ -29,6 +29,7 @@
 #include "base/relaxed.h"
 #include "base/stats.h"
 #include "stack/dgram.h"
+#include "stack/hold.h"
 #include "stack/hostnet.h"
 
 enum sock_state {
@@ -140,6 +141,7 @@ struct sock {
 	int tx_verdict; /* enum hostnet_verdict */
 	struct hostnet_hop tx_hop;
 	struct iface *tx_iface;
+	struct hold hold;
 	uint64_t confirm_due; /* ns: when a STALE neighbour is confirmed through the shadow again */
 
 	struct group *groups; /* groups.c: multicast memberships; written with all engines locked */

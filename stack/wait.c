@@ -22,6 +22,7 @@
 #include "base/slab.h"
 #include "base/stats.h"
 #include "stack/sock.h"
+#include "stack/spin.h"
 #include "stack/stack.h"
 
 #define SLICE_NS (300 * NSEC_PER_MSEC)
@@ -431,95 +432,12 @@ static int sleep_once(const struct wait_target *t, struct pollfd *fds, unsigned 
 	return kernel_event(fds, n) ? WAIT_KERNEL : WAIT_READY;
 }
 
-/* Looks at the kernel's side and for signals, without waiting. */
-static int glance(struct pollfd *fds, unsigned n, const sigset_t *mask)
-{
-	int r = kernel_ppoll(fds, n, (struct timespec){ 0, 0 }, mask);
-
-	return r > 0 ? WAIT_KERNEL : r;
-}
-
-static int spin(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
-		const sigset_t *mask)
-{
-	uint64_t step = t->mixed ? 0 : WAIT_KERNEL_US * clock_ticks_per_us, now = clock_ticks();
-	uint64_t end = now + (uint64_t)config.spin_us * clock_ticks_per_us, look = now + step;
-	int r = WAIT_TIMEOUT;
-
-	while (now < end) {
-		stack_poll();
-		if (t->ready(t->arg)) {
-			stats_add(STAT_spin_hits, 1);
-			return WAIT_FED;
-		}
-		clock_pause();
-		now = stack_tick();
-		if (now < look)
-			continue;
-		look = now + step;
-		r = glance(fds, n, mask);
-		if (r != WAIT_TIMEOUT || (deadline != WAIT_FOREVER && clock_ns() >= deadline))
-			break;
-	}
-	return r;
-}
-
-/* Signals stay blocked while we poll: a handler may run only where we would see that it did. */
-static int spin_first(const struct wait_target *t, struct pollfd *fds, unsigned n,
-		      uint64_t deadline, const sigset_t *mask)
-{
-	static const uint64_t all = ~0ull;
-	uint64_t old = 0;
-	sigset_t before;
-	int r;
-
-	own_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&old, 8, 0, 0);
-	sigemptyset(&before);
-	__builtin_memcpy(&before, &old, sizeof(old));
-	r = spin(t, fds, n, deadline, mask ? mask : &before);
-	own_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, 8, 0, 0);
-	return r;
-}
-
 /* How long to sleep at once; the lease is renewed in between. */
 static uint64_t slice(uint64_t now, uint64_t deadline)
 {
 	if (deadline <= now)
 		return 0;
 	return deadline - now < SLICE_NS ? deadline - now : SLICE_NS;
-}
-
-#define STREAM_US 20
-
-/*
- * In the middle of a stream the next frame comes sooner than a sleeper is woken, and to wake it costs the sender's core as
- * much: look on for a moment. Only while the last frames came within 20 us of one another, so that neither an
- * idle server nor one with a few thousand datagrams a second burns anything.
- */
-static bool in_stream(const struct wait_target *t)
-{
-	uint64_t limit = STREAM_US * clock_ticks_per_us;
-
-	return relaxed_get(stack.last_gap) < limit &&
-	       clock_ticks() - relaxed_get(stack.last_burst) < limit &&
-	       relaxed_get(stack.steered) && !t->kernel_only;
-}
-
-/* What the kernel's own files have to say comes first: the program may have just made one of them ready. */
-static int linger(const struct wait_target *t, struct pollfd *fds, unsigned n, const sigset_t *mask)
-{
-	uint64_t end = relaxed_get(stack.last_burst) + STREAM_US * clock_ticks_per_us;
-	int r = t->mixed ? glance(fds, n, mask) : WAIT_TIMEOUT;
-
-	while (r == WAIT_TIMEOUT && clock_ticks() < end) {
-		stack_poll();
-		if (t->ready(t->arg)) {
-			stats_add(STAT_spin_hits, 1);
-			return WAIT_FED;
-		}
-		clock_pause();
-	}
-	return r;
 }
 
 static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned n,
@@ -544,20 +462,10 @@ static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned 
 int wait_for(const struct wait_target *t, struct pollfd *fds, unsigned n, uint64_t deadline,
 	     const sigset_t *mask)
 {
-	int r;
+	int r = spin(t, fds, n, deadline, mask);
 
-	if (!config.spin_us && in_stream(t)) {
-		r = linger(t, fds, n, mask);
-		if (r != WAIT_TIMEOUT)
-			return r;
-	}
-
-	if (config.spin_us && relaxed_get(stack.steered) && !t->kernel_only &&
-	    !sandbox_forbids(SYS_rt_sigprocmask)) {
-		r = spin_first(t, fds, n, deadline, mask);
-		if (r != WAIT_TIMEOUT)
-			return r;
-	}
+	if (r != WAIT_TIMEOUT)
+		return r;
 	count_asleep();
 	r = sleep_long(t, fds, n, deadline, mask);
 	count_awake();

@@ -5,8 +5,8 @@
  * A sleeper polls everything that can end its wait at once: the kernel's descriptors, every engine's queue, and an
  * eventfd by which a thread that drained a queue on its behalf wakes it (R13). It sleeps 300 ms at a time, to renew the lease (R6).
  *
- * Signals: while a thread spins, signals are blocked and looked for every 50 us with the program's own mask, so that a
- * handler always runs inside a system call that says EINTR (R9).
+ * Signals: while a thread spins for longer than 50 us, signals are blocked and looked for every 50 us with the program's own mask, so
+ * that a handler always runs inside a system call that says EINTR (R9), or right before the wait (spin.h).
  */
 #ifndef STACK_WAIT_H
 #define STACK_WAIT_H

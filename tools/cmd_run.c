@@ -30,8 +30,8 @@ static const char usage[] =
 	"      --profile NAME     default     sleep at once when idle\n"
 	"                         latency     poll for 50 ms before sleeping (KBACCEL_SPIN=50000)\n"
 	"                         throughput  larger rings: KBACCEL_RX_RING=8192, KBACCEL_TX_RING=4096,\n"
-	"                                     KBACCEL_FRAMES=32768; answers sent by up to 16 at a time:\n"
-	"                                     KBACCEL_TX_BATCH=16\n"
+	"                                     KBACCEL_FRAMES=32768; answers sent by up to 64 at a time:\n"
+	"                                     KBACCEL_TX_BATCH=64\n"
 	"      --spin US          microseconds to poll before sleeping; goes before the profile's\n"
 	"      --strict           bind() fails when a socket cannot be accelerated\n"
 	"      --log LEVEL        error, warn, info or debug\n"
@@ -70,7 +70,7 @@ static const struct {
 	{ "throughput", "KBACCEL_RX_RING", "8192" },
 	{ "throughput", "KBACCEL_TX_RING", "4096" },
 	{ "throughput", "KBACCEL_FRAMES", "32768" },
-	{ "throughput", "KBACCEL_TX_BATCH", "16" },
+	{ "throughput", "KBACCEL_TX_BATCH", "64" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

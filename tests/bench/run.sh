@@ -23,7 +23,8 @@ CASES="recvmmsg recvfrom epoll echo source rtt passthru idle napi shared queues"
 # Prints the words that put a variant's environment in front of a command.
 variant_env() { # variant
 	case $1 in
-	*-batch) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT KBACCEL_TX_BATCH=16" ;;
+	*-batch*) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT KBACCEL_TX_BATCH=${1##*-batch}" ;;
+	*-spin) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT KBACCEL_SPIN=$SPIN" ;;
 	kbaccel*) echo "env LD_PRELOAD=$PRELOAD KBACCEL_PORTS=$PORT" ;;
 	*) echo env ;;
 	esac
@@ -92,7 +93,6 @@ drop_count() {
 rtt_once() { # case variant mode
 	local pid before p50 p99 sent count lost env
 	env=$(variant_env "$2")
-	[ "$2" != kbaccel ] || env="$env KBACCEL_SPIN=$SPIN"
 	before=$(lab_udp_in)
 	if [ "$2" = raw ]; then
 		lab_server_bg timeout 20 "$LAB_BIN/raw_xsk" --ifname srv --port $PORT --mode echo --spin \
@@ -245,7 +245,7 @@ case_shared() {
 	each shared_once shared kbaccel:recvmmsg
 }
 case_echo() {
-	each echo_once echo kernel:block kbaccel:block kbaccel-batch:block raw:-
+	each echo_once echo kernel:block kbaccel:block kbaccel-batch1:block raw:-
 	each echo_once echo-mmsg kernel:mmsg kbaccel:mmsg
 }
 case_source() {
@@ -263,7 +263,7 @@ case_queues() {
 }
 case_recvfrom() { each sink_once recvfrom kernel:recvfrom kbaccel:recvfrom; }
 case_epoll() { each sink_once epoll kernel:epoll kbaccel:epoll; }
-case_rtt() { each rtt_once rtt kernel:block kbaccel:block kernel-spin:spin raw:-; }
+case_rtt() { each rtt_once rtt kernel:block kbaccel:block kernel-spun:spin kbaccel-spin:block raw:-; }
 case_passthru() { each passthru_once passthru kernel:- kbaccel:-; }
 case_idle() { each idle_once idle kernel:- kbaccel:-; }
 case_napi() {
@@ -314,7 +314,8 @@ report_targets() {
 	target "echo, x raw AF_XDP" "$(lab_ratio "$(result echo kbaccel)" "$(result echo raw)")" ">=" 0.9
 	target "sendto, x kernel" "$(lab_ratio "$(result source-sendto kbaccel)" "$(result source-sendto kernel)")" ">=" 1
 	target "sendmmsg, x kernel" "$(lab_ratio "$(result source-sendmmsg kbaccel)" "$(result source-sendmmsg kernel)")" ">=" 1.5
-	target "rtt p50, x kernel" "$(lab_ratio "$(result rtt kbaccel)" "$(result rtt kernel)")" "<=" 0.4
+	target "rtt p50, x kernel" "$(lab_ratio "$(result rtt kbaccel)" "$(result rtt kernel)")" "<=" 1
+	target "rtt p50, spinning, x raw AF_XDP" "$(lab_ratio "$(result rtt kbaccel-spin)" "$(result rtt raw)")" "<=" 1.1
 	for file in "$LAB_DIR"/passthru-*.kbaccel; do
 		[ -f "$file" ] || continue
 		name=$(basename "$file" .kbaccel)

@@ -36,10 +36,10 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 if sys.argv[1] == 'send':
     for i in range(1400):
         s.sendto(struct.pack('!I', i).ljust(sizes[i % len(sizes)], b'%c' % (i % 251)), (sys.argv[2], 5301))
-        if i % 20 == 19:
+        if i % 10 == 9:
             time.sleep(0.001)
 else:
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20) # SO_RCVBUFFORCE
     s.bind(('', 5301))
     s.settimeout(3)
     print('serving', flush=True)

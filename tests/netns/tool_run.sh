@@ -59,7 +59,7 @@ equal 'all options' \
 equal 'profile latency' 'KBACCEL_PORTS=53 KBACCEL_SPIN=50000 ' "$(env_of -p 53 --profile latency)"
 equal 'option goes before profile' 'KBACCEL_PORTS=53 KBACCEL_SPIN=9 ' "$(env_of --spin 9 -p 53 --profile latency)"
 equal 'profile throughput' \
-	'KBACCEL_FRAMES=32768 KBACCEL_PORTS=53 KBACCEL_RX_RING=8192 KBACCEL_TX_BATCH=16 KBACCEL_TX_RING=4096 ' \
+	'KBACCEL_FRAMES=32768 KBACCEL_PORTS=53 KBACCEL_RX_RING=8192 KBACCEL_TX_BATCH=64 KBACCEL_TX_RING=4096 ' \
 	"$(env_of -p 53 --profile throughput)"
 equal 'profile default' 'KBACCEL_PORTS=53 ' "$(env_of -p 53 --profile default)"
 equal 'environment applies' 'KBACCEL_PORTS=54 KBACCEL_SPIN=3 ' "$(KBACCEL_PORTS=54 KBACCEL_SPIN=3 env_of)"
