@@ -16,8 +16,10 @@ static unsigned connected,
 
 static const struct ipaddr any;
 
-static uint32_t hash(const struct ipaddr *local, uint16_t local_port, const struct ipaddr *remote,
-		     uint16_t remote_port)
+static inline __attribute__((always_inline)) uint32_t hash(const struct ipaddr *local,
+							   uint16_t local_port,
+							   const struct ipaddr *remote,
+							   uint16_t remote_port)
 {
 	uint32_t h = ipaddr_hash(local) + 31 * ipaddr_hash(remote);
 
@@ -93,15 +95,17 @@ static struct sock *choose(struct sock *first, unsigned n, bool served, const st
 	return first;
 }
 
-static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote,
-			 uint16_t remote_port, const struct demux_key *packet, bool v6)
+/* The best for it among @s, which takes it, and those behind it in the chain. */
+static __attribute__((noinline)) struct sock *find_among(struct sock *s, const struct ipaddr *local,
+							 const struct ipaddr *remote,
+							 uint16_t remote_port,
+							 const struct demux_key *packet, bool v6)
 {
 	struct sock *best = NULL;
 	unsigned same = 0, served = 0;
 	bool group = true;
 
-	for (struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)]; s;
-	     s = s->hash_next) {
+	for (; s; s = s->hash_next) {
 		if (!takes(s, local, remote, packet, remote_port, v6))
 			continue;
 		if (!best || rank(s) > rank(best)) {
@@ -121,23 +125,39 @@ static struct sock *find(const struct ipaddr *local, const struct ipaddr *remote
 	return best;
 }
 
+/* Inlined, as much of it is done by the compiler where the addresses are constants. */
+static inline __attribute__((always_inline)) struct sock *
+find(const struct ipaddr *local, const struct ipaddr *remote, uint16_t remote_port,
+     const struct demux_key *packet, bool v6)
+{
+	struct sock *s = bucket[hash(local, packet->local_port, remote, remote_port)];
+
+	while (s && !takes(s, local, remote, packet, remote_port, v6))
+		s = s->hash_next;
+	if (__builtin_expect(!s || !s->hash_next, 1))
+		return s;
+	return find_among(s, local, remote, remote_port, packet, v6);
+}
+
+static __attribute__((noinline)) struct sock *find_connected(const struct demux_key *packet, bool v6)
+{
+	struct sock *s = find(&packet->local, &packet->remote, packet->remote_port, packet, v6);
+
+	return s ? s : find(&any, &packet->remote, packet->remote_port, packet, v6);
+}
+
+static __attribute__((noinline)) struct sock *find_specific(const struct demux_key *packet, bool v6)
+{
+	return find(&packet->local, &any, 0, packet, v6);
+}
+
 struct sock *demux_find(const struct demux_key *packet, bool v6)
 {
-	struct sock *s;
+	struct sock *s = connected ? find_connected(packet, v6) : NULL;
 
-	if (connected) {
-		s = find(&packet->local, &packet->remote, packet->remote_port, packet, v6);
-		if (!s)
-			s = find(&any, &packet->remote, packet->remote_port, packet, v6);
-		if (s)
-			return s;
-	}
-	if (specific) {
-		s = find(&packet->local, &any, 0, packet, v6);
-		if (s)
-			return s;
-	}
-	return find(&any, &any, 0, packet, v6);
+	if (!s && specific)
+		s = find_specific(packet, v6);
+	return s ? s : find(&any, &any, 0, packet, v6);
 }
 
 static void visit(const struct ipaddr *local, const struct ipaddr *remote, uint16_t remote_port,

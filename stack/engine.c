@@ -99,18 +99,19 @@ static void push_returned(struct engine *e, struct dgram *chain)
 		;
 }
 
+void engine_reclaim(struct engine *e)
+{
+	if (__atomic_load_n(&e->returned, __ATOMIC_RELAXED))
+		free_frames(e, __atomic_exchange_n(&e->returned, NULL, __ATOMIC_ACQUIRE));
+}
+
 void engine_return(struct engine *e, struct dgram *chain)
 {
-	/* The driver of the engine drops datagrams with its lock held; others take it only if it is free. */
-	bool mine = lock_is_mine(&e->lock);
-
-	if (!mine && !lock_try(&e->lock)) {
+	/* The driver of the engine drops datagrams with its lock held. */
+	if (__builtin_expect(lock_is_mine(&e->lock), 0))
+		free_frames(e, chain);
+	else
 		push_returned(e, chain);
-		return;
-	}
-	free_frames(e, chain);
-	if (!mine)
-		lock_release(&e->lock);
 }
 
 static uint64_t realtime_ns(void)
@@ -210,7 +211,6 @@ void engine_kick(struct engine *e)
 
 unsigned engine_poll(struct engine *e)
 {
-	struct dgram *returned;
 	unsigned n;
 
 	if (__builtin_expect(relaxed_get(e->dead), 0))
@@ -219,10 +219,7 @@ unsigned engine_poll(struct engine *e)
 		stats_add(STAT_lock_contended, 1);
 		return 0;
 	}
-	if (__builtin_expect(__atomic_load_n(&e->returned, __ATOMIC_RELAXED) != NULL, 0)) {
-		returned = __atomic_exchange_n(&e->returned, NULL, __ATOMIC_ACQUIRE);
-		free_frames(e, returned);
-	}
+	engine_reclaim(e);
 	if (__builtin_expect(e->held != 0, 0))
 		engine_kick(e);
 	n = drain(e);
@@ -235,6 +232,7 @@ void engine_publish(struct engine *e)
 	struct nic_queue *q = e->queue;
 	struct stats_queue *to = e->stats;
 
+	engine_reclaim(e);
 	if (!sandbox_forbids(SYS_getsockopt))
 		q->nic->ops->stats(q);
 	to->frames_total = e->frames;

@@ -35,7 +35,7 @@ struct engine {
 	struct sock *fed[2 * NIC_BURST]; /* sockets that got something in this burst */
 	unsigned feds;
 	unsigned held; /* frames on the TX ring that the NIC has not been told of (engine_hold()) */
-	struct dgram *returned; /* frames given back by threads that could not take the lock (lock-free stack) */
+	struct dgram *returned; /* frames that readers have given back (lock-free stack) */
 	uint64_t stamp; /* of this burst, as dgram.stamp */
 	bool stamping; /* frames carry hardware stamps, and the driver's are switched on (hwstamp.h) */
 	struct lwip_instance lwip;
@@ -64,8 +64,14 @@ static inline void engine_hold(struct engine *e)
 	relaxed_set(e->held, e->held + 1);
 }
 
-/* Gives the frames of a chain of consumed datagrams (all of this engine) back to the NIC. */
+/*
+ * Gives the frames of a chain of consumed datagrams (all of this engine) back: they are the NIC's with the next
+ * engine_reclaim(), many at a time.
+ */
 void engine_return(struct engine *e, struct dgram *chain);
+
+/* What was given back goes to the pool. The lock is held; part of each engine_poll(), and for senders that find the pool empty. */
+void engine_reclaim(struct engine *e);
 
 /* Called by lwip_port.c for each datagram that found its socket; takes @d over. */
 void engine_deliver(struct engine *e, struct sock *s, struct dgram *d);

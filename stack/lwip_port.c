@@ -195,14 +195,15 @@ void lwip_port_input(struct engine *e, const struct nic_frame *frame)
 
 static void packet_key(struct demux_key *key, const uint8_t *l3, const struct udp_hdr *udp, bool v6)
 {
-	struct dgram view = { .l3 = (uint8_t *)l3 };
+	uint32_t v4[2];
 
 	if (v6) {
 		key->local = ipaddr_from_v6(l3 + 24);
 		key->remote = ipaddr_from_v6(l3 + 8);
 	} else {
-		key->local = dgram_destination(&view);
-		key->remote = dgram_source(&view);
+		memcpy(v4, l3 + 12, sizeof(v4));
+		key->remote = ipaddr_from_v4(v4[0]);
+		key->local = ipaddr_from_v4(v4[1]);
 	}
 	key->local_port = udp->dest;
 	key->remote_port = udp->src;

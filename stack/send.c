@@ -418,6 +418,14 @@ static bool put_frame(struct engine *e, const struct route *r)
 	return false;
 }
 
+/* The ring was full, or the pool empty: readers may have given frames back, and the NIC may be through with others. */
+static __attribute__((noinline)) bool put_again(struct engine *e, const struct route *r)
+{
+	engine_reclaim(e);
+	engine_kick(e);
+	return put_frame(e, r);
+}
+
 /* See hold.h. */
 static inline bool may_hold(struct sock *s, const struct engine *e, uint64_t now)
 {
@@ -458,11 +466,7 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 	e = pick_engine(r.iface);
 	if (!lock_acquire(&e->lock))
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
-	sent = put_frame(e, &r);
-	if (!sent) {
-		engine_kick(e);
-		sent = put_frame(e, &r);
-	}
+	sent = put_frame(e, &r) || put_again(e, &r);
 	if (sent && may_hold(s, e, now))
 		engine_hold(e);
 	else if (sent)
@@ -497,11 +501,8 @@ static unsigned send_burst(struct sock *s, struct mmsghdr *vec, unsigned n, int 
 			if (!lock_acquire(&e->lock))
 				return 0;
 		}
-		if (!put_frame(e, &r)) {
-			engine_kick(e);
-			if (!put_frame(e, &r))
-				break;
-		}
+		if (!put_frame(e, &r) && !put_again(e, &r))
+			break;
 		count_fast(s, &r);
 		vec[i].msg_len = r.d.len;
 	}

@@ -271,6 +271,7 @@ static bool arm(struct engine *e)
 
 	if (!lock_acquire(&e->lock))
 		return false;
+	engine_reclaim(e);
 	has_frames = e->queue->nic->ops->arm(e->queue) != 0;
 	lock_release(&e->lock);
 	return has_frames;

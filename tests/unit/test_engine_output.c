@@ -241,6 +241,7 @@ static void there_and_back(void **state)
 		}
 		demux_remove(&client);
 	}
+	engine_reclaim(peer);
 	assert_int_equal(near->ops->pool_free(near->queues[0]), peer->frames);
 	engine_close(peer);
 }
