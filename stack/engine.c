@@ -209,6 +209,15 @@ void engine_kick(struct engine *e)
 		;
 }
 
+#define HELD_MAX_US 50
+
+/* The holder's memory outlives it (sock.c), and one that is closed kicks. */
+static bool held_enough(const struct engine *e)
+{
+	return !sock_readable(e->held_for) ||
+	       clock_ticks() - e->held_since > HELD_MAX_US * clock_ticks_per_us;
+}
+
 unsigned engine_poll(struct engine *e)
 {
 	unsigned n;
@@ -220,9 +229,9 @@ unsigned engine_poll(struct engine *e)
 		return 0;
 	}
 	engine_reclaim(e);
-	if (__builtin_expect(e->held != 0, 0))
-		engine_kick(e);
 	n = drain(e);
+	if (__builtin_expect(e->held != 0, 0) && held_enough(e))
+		engine_kick(e);
 	lock_release(&e->lock);
 	return n;
 }

@@ -34,9 +34,12 @@ struct engine {
 	unsigned frames;		 /* in the pool when nothing is in flight */
 	struct sock *fed[2 * NIC_BURST]; /* sockets that got something in this burst */
 	unsigned feds;
-	unsigned held; /* frames on the TX ring that the NIC has not been told of (engine_hold()) */
+	/* Frames on the TX ring that the NIC has not been told of: how many, since when (clock_ticks()), whose the last one is. */
+	unsigned held;
+	uint64_t held_since;
+	const struct sock *held_for;
 	struct dgram *returned; /* frames that readers have given back (lock-free stack) */
-	uint64_t stamp; /* of this burst, as dgram.stamp */
+	uint64_t stamp;		/* of this burst, as dgram.stamp */
 	bool stamping; /* frames carry hardware stamps, and the driver's are switched on (hwstamp.h) */
 	struct lwip_instance lwip;
 	struct lwip_port *port; /* lwIP's interface and PCBs of this engine (lwip_port.h) */
@@ -53,14 +56,18 @@ void engine_recover(struct engine *e);
 /* Receives one burst if nobody else is at it. Returns the number of frames. */
 unsigned engine_poll(struct engine *e);
 
-/*
- * Makes the NIC send what is on the TX ring. In copy mode that is a system call for each kick, so a sender may leave a frame
- * to the next kick with engine_hold(), which is the next engine_poll() at the latest. For both the lock is held.
- */
+/* Makes the NIC send what is on the TX ring. In copy mode that is a system call for each kick. The lock is held. */
 void engine_kick(struct engine *e);
 
-static inline void engine_hold(struct engine *e)
+/*
+ * Leaves the frame of @s that has just been put on the ring to a later kick (hold.h): the next engine_poll() that finds nothing in
+ * the queue of @s or the frame 50 us old, or the sleep before which it is to go out in any case. @now: clock_ticks(). The lock is held.
+ */
+static inline void engine_hold(struct engine *e, const struct sock *s, uint64_t now)
 {
+	if (!e->held)
+		e->held_since = now;
+	e->held_for = s;
 	relaxed_set(e->held, e->held + 1);
 }
 

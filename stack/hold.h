@@ -3,11 +3,12 @@
  * hold.h - may the NIC hear of a frame later, together with those that follow? (KBACCEL_TX_BATCH)
  *
  * A kick of the NIC is a system call in AF_XDP's copy mode, and the largest part of what an answer costs. A server that has
- * requests waiting on its socket is back within microseconds, so its answer may wait for the next ones; with nothing left it polls
- * before it waits or is told that there is nothing, and that kicks. What nobody can promise is that it does come back: it
- * may turn to something else in between. So only who has been quick for a while is trusted, and who was late with answers
- * in hand has to be quick for longer, twice as long each time; up to a limit, which leaves one answer in sixteen late at the
- * worst: who is late cannot be told from a thread that has lost its processor for a while.
+ * requests waiting on its socket is back within microseconds, so its answer may wait for the next ones. With nothing left it
+ * polls before it waits or is told that there is nothing, and that kicks, as does each sleep, and each poll 50 us later.
+ *
+ * What nobody can promise is that it does come back: it may turn to something else in between. So only who has mostly been quick is
+ * trusted, and who was late with answers in hand has to prove it anew, for twice as long each time; up to a limit, which leaves one
+ * answer in sixteen late at the worst: who is late cannot be told from a thread that has lost its processor for a while.
  */
 #ifndef STACK_HOLD_H
 #define STACK_HOLD_H
@@ -20,23 +21,27 @@
 
 #define HOLD_BRISK_US 20 /* from one send to the next */
 #define HOLD_LATE_US 200 /* that is late */
-#define HOLD_NEED_MIN 16 /* so many quick sends in a row */
+#define HOLD_NEED_MIN 16 /* so many quick sends more than slow ones, which take half away */
 #define HOLD_NEED_MAX 256
+#define HOLD_CREDIT 4  /* times as many at the most: one that is slow now and then stays trusted */
 #define HOLD_FORGIVE 8 /* times as many make up for one that was late */
 
 /* Of a socket; zeroed at first. Threads that send at the same time may lose each other's steps. */
 struct hold {
 	uint64_t last; /* clock_ticks() of the last send */
 	uint32_t quick, need;
+	uint32_t calm; /* sends since one was late */
 };
 
-static inline void hold_paused(struct hold *h, uint64_t gap, bool in_hand)
+static inline void hold_slow(struct hold *h, bool late)
 {
 	uint32_t need = relaxed_get(h->need);
 
-	relaxed_set(h->quick, 0);
-	if (in_hand && gap > HOLD_LATE_US * clock_ticks_per_us)
+	relaxed_set(h->quick, late ? 0 : relaxed_get(h->quick) / 2);
+	if (late) {
 		need = need * 2 < HOLD_NEED_MAX ? need * 2 : HOLD_NEED_MAX;
+		relaxed_set(h->calm, 0);
+	}
 	relaxed_set(h->need, need > HOLD_NEED_MIN ? need : HOLD_NEED_MIN);
 }
 
@@ -45,26 +50,26 @@ static inline void hold_forgive(struct hold *h)
 	uint32_t need = relaxed_get(h->need);
 
 	relaxed_set(h->need, need / 2 > HOLD_NEED_MIN ? need / 2 : HOLD_NEED_MIN);
-	relaxed_set(h->quick, relaxed_get(h->need));
+	relaxed_set(h->calm, 0);
 }
 
 /* A send at @now; @in_hand: frames wait already. Is the program quick enough to let this one wait? */
 static inline bool hold_trusts(struct hold *h, uint64_t now, bool in_hand)
 {
 	uint64_t gap = now - relaxed_get(h->last);
-	uint32_t quick = relaxed_get(h->quick) + 1;
+	uint32_t quick = relaxed_get(h->quick), need = relaxed_get(h->need);
 
 	relaxed_set(h->last, now);
 	if (gap > HOLD_BRISK_US * clock_ticks_per_us) {
-		hold_paused(h, gap, in_hand);
+		hold_slow(h, in_hand && gap > HOLD_LATE_US * clock_ticks_per_us);
 		return false;
 	}
+	quick += quick < need * HOLD_CREDIT;
 	relaxed_set(h->quick, quick);
-	if (quick < relaxed_get(h->need))
-		return false;
-	if (quick >= relaxed_get(h->need) * HOLD_FORGIVE)
+	relaxed_set(h->calm, relaxed_get(h->calm) + 1);
+	if (__builtin_expect(relaxed_get(h->calm) >= need * HOLD_FORGIVE, 0))
 		hold_forgive(h);
-	return true;
+	return quick >= need && need;
 }
 
 #endif

@@ -468,7 +468,7 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
 	sent = put_frame(e, &r) || put_again(e, &r);
 	if (sent && may_hold(s, e, now))
-		engine_hold(e);
+		engine_hold(e, s, now);
 	else if (sent)
 		engine_kick(e);
 	lock_release(&e->lock);

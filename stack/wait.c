@@ -448,6 +448,7 @@ static int sleep_long(const struct wait_target *t, struct pollfd *fds, unsigned 
 	int r;
 
 	wait_tick();
+	stack_kick();
 	for (;;) {
 		now = clock_ns();
 		r = sleep_once(t, fds, n, slice(now, deadline), mask);

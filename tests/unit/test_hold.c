@@ -54,19 +54,32 @@ static void a_slow_program_never_is(void **state)
 		assert_false(sends(&h, HOLD_BRISK_US + 1, false));
 }
 
-static void a_pause_without_answers_costs_nothing(void **state)
+static void one_slow_send_is_none(void **state)
 {
 	struct hold h = { 0 };
 
 	(void)state;
 	needed(&h);
-	for (int i = 0; i < 20; i++) {
-		assert_false(sends(&h, 1000000, false));
-		assert_int_equal(needed(&h), HOLD_NEED_MIN);
-	}
-	/* Nor does a short one. */
-	assert_false(sends(&h, HOLD_LATE_US - 1, true));
-	assert_int_equal(needed(&h), HOLD_NEED_MIN);
+	for (int i = 0; i < HOLD_NEED_MIN * HOLD_CREDIT; i++)
+		assert_true(sends(&h, 3, true));
+	assert_false(sends(&h, HOLD_LATE_US - 1, true)); /* goes out at once, with those in hand */
+	assert_true(sends(&h, 3, false));
+	/* Nor is a pause with nothing in hand. */
+	assert_false(sends(&h, 1000000, false));
+	assert_true(sends(&h, 3, false));
+	/* Several in a row are. */
+	for (int i = 0; i < 4; i++)
+		assert_false(sends(&h, HOLD_BRISK_US + 1, false));
+	assert_in_range(needed(&h), HOLD_NEED_MIN / 2, HOLD_NEED_MIN);
+}
+
+static void half_of_them_slow_is_not(void **state)
+{
+	struct hold h = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 10000; i++)
+		assert_false(sends(&h, i % 2 ? 3 : HOLD_BRISK_US + 1, false));
 }
 
 static void being_late_doubles_what_is_needed(void **state)
@@ -106,7 +119,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_new_socket_is_not, begin),
 		cmocka_unit_test_setup(a_slow_program_never_is, begin),
-		cmocka_unit_test_setup(a_pause_without_answers_costs_nothing, begin),
+		cmocka_unit_test_setup(one_slow_send_is_none, begin),
+		cmocka_unit_test_setup(half_of_them_slow_is_not, begin),
 		cmocka_unit_test_setup(being_late_doubles_what_is_needed, begin),
 		cmocka_unit_test_setup(it_is_forgiven, begin),
 	};
