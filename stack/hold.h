@@ -22,7 +22,7 @@
 #define HOLD_BRISK_US 20 /* from one send to the next */
 #define HOLD_LATE_US 200 /* that is late */
 #define HOLD_NEED_MIN 16 /* so many quick sends more than slow ones, which take half away */
-#define HOLD_NEED_MAX 256
+#define HOLD_NEED_MAX 512
 #define HOLD_CREDIT 4  /* times as many at the most: one that is slow now and then stays trusted */
 #define HOLD_FORGIVE 8 /* times as many make up for one that was late */
 
