@@ -5,7 +5,7 @@
 # verbs backend and a NIC that is a process (tests/lib/verbs.sh), where no system call is in the way. What the fake libibverbs and libc
 # take is not counted. Load on the machine does not matter.
 #
-#   tests/bench/count.sh [-k DIRECTORY] [recvfrom|recvmmsg|epoll|poll|sendto|sendmmsg ...]
+#   tests/bench/count.sh [-k DIRECTORY] [recvfrom|recvmmsg|epoll|poll|sendto|sendmmsg|peers ...]
 #
 #   -k  keep callgrind's files there, for callgrind_annotate
 
@@ -49,10 +49,10 @@ receive_case() # MODE FUNCTION
 	show "$1" "$total"
 }
 
-send_case() # MODE
+send_case() # NAME MODE ADDRESS [OPTION...]
 {
 	local total
-	ports='*' under_callgrind "$1" "$1" "$bench/source" --address "$B4" --port 9 --mode "$1" --size 18 --seconds 3
+	ports='*' under_callgrind "$1" "$2" "$bench/source" --address "$3" --port 9 --mode "$2" --size 18 --seconds 3 "${@:4}"
 	wait "$SPAWNED"
 	read -r total _ < <(grep -v '^==' "$KB_TMP/$1.log")
 	show "$1" "$total"
@@ -69,10 +69,14 @@ show() # MODE TOTAL
 
 verbs_pair
 export KBACCEL_NIC=verbs
-[[ $# -gt 0 ]] || set -- recvfrom recvmmsg epoll sendto sendmmsg
+[[ $# -gt 0 ]] || set -- recvfrom recvmmsg epoll sendto sendmmsg peers
 for case; do
 	case $case in
-	send*) send_case "$case" ;;
+	send*) send_case "$case" "$case" "$B4" ;;
+	peers) # each datagram to another address than the one before, behind a gateway
+		run_in "$NS_A" ip route replace 10.99.0.0/16 via "$B4"
+		send_case peers sendto 10.99.0.1 --peers 16384
+		;;
 	epoll | poll) receive_case "$case" recvfrom ;;
 	*) receive_case "$case" "$case" ;;
 	esac

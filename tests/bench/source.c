@@ -2,7 +2,7 @@
 /*
  * source.c - sends UDP datagrams through a kernel socket (or, preloaded, through the library), one by one or 64 at a time.
  *
- * Prints one line: SENT SECONDS RATE ERRORS. --rate 0 is as fast as it goes.
+ * Prints one line: SENT SECONDS RATE ERRORS. --rate 0 is as fast as it goes. --peers N: to N consecutive IPv4 addresses in turn.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -15,15 +15,28 @@ struct source {
 	struct bench_addr to;
 	bool batched;
 	size_t size;
+	uint32_t first, peers; /* host byte order; 1: always the same */
 	double rate;
 	uint64_t sent, errors;
 };
 
 static char payload[MAX_SIZE];
 
+static struct bench_addr *next_peer(struct source *s)
+{
+	static uint32_t at;
+
+	if (s->peers > 1) {
+		at = at + 1 < s->peers ? at + 1 : 0;
+		((struct sockaddr_in *)&s->to.ss)->sin_addr.s_addr = htonl(s->first + at);
+	}
+	return &s->to;
+}
+
 static void source_one(struct source *s)
 {
-	ssize_t n = sendto(s->fd, payload, s->size, 0, (struct sockaddr *)&s->to.ss, s->to.len);
+	const struct bench_addr *to = next_peer(s);
+	ssize_t n = sendto(s->fd, payload, s->size, 0, (struct sockaddr *)&to->ss, to->len);
 
 	if (n < 0)
 		s->errors++;
@@ -34,14 +47,17 @@ static void source_one(struct source *s)
 static void source_batch(struct source *s)
 {
 	static struct mmsghdr msgs[BATCH];
+	static struct bench_addr to[BATCH];
 	struct iovec iov = { payload, s->size };
 	int n;
 
-	for (int i = 0; i < BATCH; i++)
-		msgs[i].msg_hdr = (struct msghdr){ .msg_name = &s->to.ss,
-						   .msg_namelen = s->to.len,
+	for (int i = 0; i < BATCH; i++) {
+		to[i] = *next_peer(s);
+		msgs[i].msg_hdr = (struct msghdr){ .msg_name = &to[i].ss,
+						   .msg_namelen = to[i].len,
 						   .msg_iov = &iov,
 						   .msg_iovlen = 1 };
+	}
 	n = sendmmsg(s->fd, msgs, BATCH, 0);
 	if (n < 0)
 		s->errors++;
@@ -62,10 +78,15 @@ static void source_pace(const struct source *s, uint64_t start)
 }
 
 static const struct option options[] = {
-	{ "address", required_argument, NULL, 'a' }, { "port", required_argument, NULL, 'p' },
-	{ "size", required_argument, NULL, 'l' },    { "seconds", required_argument, NULL, 's' },
-	{ "rate", required_argument, NULL, 'r' },    { "mode", required_argument, NULL, 'm' },
-	{ "cpu", required_argument, NULL, 'c' },     { NULL, 0, NULL, 0 },
+	{ "address", required_argument, NULL, 'a' },
+	{ "port", required_argument, NULL, 'p' },
+	{ "size", required_argument, NULL, 'l' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "rate", required_argument, NULL, 'r' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "cpu", required_argument, NULL, 'c' },
+	{ "peers", required_argument, NULL, 'n' },
+	{ NULL, 0, NULL, 0 },
 };
 
 int main(int argc, char **argv)
@@ -76,7 +97,7 @@ int main(int argc, char **argv)
 	uint64_t start, now;
 	int port = 9000, c;
 
-	while ((c = getopt_long(argc, argv, "a:p:l:s:r:m:c:", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "a:p:l:s:r:m:c:n:", options, NULL)) != -1)
 		switch (c) {
 		case 'a':
 			address = optarg;
@@ -99,12 +120,18 @@ int main(int argc, char **argv)
 		case 'c':
 			bench_pin((int)bench_number("cpu", optarg, 0, 1023));
 			break;
+		case 'n':
+			s.peers = (uint32_t)bench_number("peers", optarg, 1, 1 << 24);
+			break;
 		default:
 			bench_die("usage: source [--address A] [--port N] [--mode sendto|sendmmsg] [--size BYTES]\n"
-				  "              [--rate N] [--seconds S] [--cpu N]");
+				  "              [--rate N] [--seconds S] [--cpu N] [--peers N]");
 		}
 	bench_catch_signals();
 	s.to = bench_parse_addr(address, port);
+	if (s.peers > 1 && s.to.ss.ss_family != AF_INET)
+		bench_die("--peers is for IPv4");
+	s.first = ntohl(((struct sockaddr_in *)&s.to.ss)->sin_addr.s_addr);
 	s.fd = bench_udp_socket(&s.to);
 	start = bench_now();
 	while ((now = bench_now()) - start < (uint64_t)(seconds * BENCH_NS) && !bench_stopped) {
