@@ -19,6 +19,11 @@
 #define SKB_ROUND 128
 /* For so long at most; a process that is not scheduled for longer loses its lease, and settles again. */
 #define SETTLE_US 1000000
+/*
+ * A frame that the XDP program passed just before steering began reaches the shadow with the batch that it came in (NAPI's, 64 frames, and
+ * what GRO collects): longer than this only if that processor was taken away meanwhile.
+ */
+#define SETTLE_GRACE_US 200
 /* And so many: a flood of what only the kernel takes must not keep the rest away. */
 #define SETTLE_MAX 16384
 #define ASIDE_BYTES 4096    /* all but jumbo frames' packets fit */
@@ -325,10 +330,14 @@ void queue_flush(struct sock *s)
 
 void queue_settle(struct sock *s)
 {
+	uint64_t now;
+
 	stack_drain();
+	now = clock_ticks();
 	relaxed_set(s->older, relaxed_get(s->count));
 	relaxed_set(s->settle_left, SETTLE_MAX);
-	relaxed_set(s->settle_until, clock_ticks() + SETTLE_US * clock_ticks_per_us);
+	relaxed_set(s->settle_grace, now + SETTLE_GRACE_US * clock_ticks_per_us);
+	relaxed_set(s->settle_until, now + SETTLE_US * clock_ticks_per_us);
 }
 
 void queue_settle_read(struct sock *s)

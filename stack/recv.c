@@ -58,6 +58,11 @@ static bool is_settling(const struct sock *s)
 	return __builtin_expect(until != 0, 0) && clock_ticks() < until;
 }
 
+static bool in_grace(const struct sock *s)
+{
+	return is_settling(s) && clock_ticks() < relaxed_get(s->settle_grace);
+}
+
 static bool shadow_is_due(const struct sock *s)
 {
 	return is_settling(s) ? relaxed_get(s->older) == 0
@@ -75,7 +80,7 @@ static ssize_t from_shadow(struct sock *s, int fd, struct msghdr *msg, int flags
 	shadow_seen(s);
 	if (r == -EMSGSIZE)
 		stack_path_changed();
-	if (r == -EAGAIN)
+	if (r == -EAGAIN && relaxed_get(s->settle_until) && !in_grace(s))
 		relaxed_set(s->settle_until, 0);
 	if (r < 0)
 		return r;
@@ -184,6 +189,11 @@ static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
 	if (r != -EAGAIN)
 		return r;
 	r = from_shadow(s, fd, msg, flags);
+	/* What was steered since has to wait for what is still on its way to the shadow: for the moment of grace. */
+	while (r == -EAGAIN && in_grace(s) && sock_readable(s) && !relaxed_get(s->older)) {
+		clock_pause();
+		r = from_shadow(s, fd, msg, flags);
+	}
 	return r == -EAGAIN ? from_queue(s, msg, flags) : r;
 }
 

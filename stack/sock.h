@@ -127,11 +127,12 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due; /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t settle_until; /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
-	uint32_t settle_left; /* ... or so many of it */
-	uint32_t older;	      /* ... but than that many of our queue */
-	bool claimed;	      /* the queue may have datagrams of before a fork (dgram.claim) */
-	uint64_t error_due;   /* ticks: look for a pending error of the shadow then */
-	uint64_t timeout_ns;  /* SO_RCVTIMEO; 0: for ever */
+	uint64_t settle_grace; /* ... and what is on its way through the kernel will be there then */
+	uint32_t settle_left;  /* ... or so many of it */
+	uint32_t older;	       /* ... but than that many of our queue */
+	bool claimed;	       /* the queue may have datagrams of before a fork (dgram.claim) */
+	uint64_t error_due;    /* ticks: look for a pending error of the shadow then */
+	uint64_t timeout_ns;   /* SO_RCVTIMEO; 0: for ever */
 	uint64_t last_stamp; /* dgram.stamp of the last datagram read, if it was ours: 1 not stamped; else 0 */
 
 	/* The last route used. */
