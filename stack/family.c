@@ -101,7 +101,7 @@ bool family_claimed(uint32_t claim)
 	return __atomic_load_n(&clan->taken[claim - 1], __ATOMIC_ACQUIRE);
 }
 
-static bool others_receive(void)
+bool family_others_receive(void)
 {
 	/* Then a socket is steered only while there are no others (relatives.h). */
 	if (stack.hard_rules)
@@ -127,7 +127,7 @@ static void rest(struct sock *s)
 	if (s->state != SOCK_ACTIVE || !s->shared || sock_readable(s))
 		return;
 	/* With nobody else there in order: what the rings have would get into our queue, and be read first. */
-	if (shadow_has_older(s) && !others_receive())
+	if (shadow_has_older(s) && !family_others_receive())
 		return;
 	sock_rest(s);
 	stack_drain();
@@ -164,7 +164,7 @@ static void rest_all(void)
 static void calm_down(void)
 {
 	if (caution && --caution == 0)
-		relaxed_set(family_sharing, others_receive());
+		relaxed_set(family_sharing, family_others_receive());
 }
 
 void family_received_slow(struct sock *s)
@@ -188,7 +188,7 @@ void family_waited_slow(void)
 static void find_others(void)
 {
 	relaxed_set(changes_seen, __atomic_load_n(&clan->changes, __ATOMIC_ACQUIRE));
-	relaxed_set(family_sharing, caution || others_receive());
+	relaxed_set(family_sharing, caution || family_others_receive());
 	/* Who is about to wait does so at the end. */
 	if (!relaxed_get(family_asleep) && !wait_attending)
 		rest_all();

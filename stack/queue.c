@@ -20,9 +20,10 @@
 /* For so long at most; a process that is not scheduled for longer loses its lease, and settles again. */
 #define SETTLE_US 1000000
 /*
- * A frame that the XDP program passed just before steering began reaches the shadow with the batch that it came in (NAPI's, 64 frames, and
- * what GRO collects): longer than this only if that processor was taken away meanwhile.
+ * Frames come in batches (NAPI's, 64 of them). What the XDP program took before steering ended is on the ring with the end of its batch, and what it
+ * passed before steering began is in the shadow then: longer than this only if that processor was taken away meanwhile.
  */
+#define STRAGGLERS_US 100
 #define SETTLE_GRACE_US 200
 /* And so many: a flood of what only the kernel takes must not keep the rest away. */
 #define SETTLE_MAX 16384
@@ -328,15 +329,28 @@ void queue_flush(struct sock *s)
 	queue_free(take(s, UINT32_MAX));
 }
 
-void queue_settle(struct sock *s)
+/* What was taken for @s before steering ended, not long ago, into its queue. */
+static void gather_stragglers(const struct sock *s)
+{
+	uint64_t end = relaxed_get(s->rested) + STRAGGLERS_US * clock_ticks_per_us;
+
+	do
+		stack_drain();
+	while (clock_ticks() < end);
+}
+
+void queue_settle(struct sock *s, bool in_order)
 {
 	uint64_t now;
 
-	stack_drain();
+	if (in_order)
+		gather_stragglers(s);
+	else
+		stack_drain();
 	now = clock_ticks();
 	relaxed_set(s->older, relaxed_get(s->count));
 	relaxed_set(s->settle_left, SETTLE_MAX);
-	relaxed_set(s->settle_grace, now + SETTLE_GRACE_US * clock_ticks_per_us);
+	relaxed_set(s->settle_grace, in_order ? now + SETTLE_GRACE_US * clock_ticks_per_us : 0);
 	relaxed_set(s->settle_until, now + SETTLE_US * clock_ticks_per_us);
 }
 

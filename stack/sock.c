@@ -348,6 +348,7 @@ void sock_rest(struct sock *s)
 	if (s->state != SOCK_ACTIVE)
 		return;
 	unsteer(s);
+	relaxed_set(s->rested, clock_ticks());
 	relaxed_add(stack.prepared, 1);
 	set_state(s, SOCK_PREPARED);
 }
@@ -373,7 +374,7 @@ static bool activate(struct sock *s)
 	}
 	if (s->shared)
 		family_receives();
-	queue_settle(s);
+	queue_settle(s, !s->shared || !family_others_receive());
 	sock_resteer(s);
 	return s->state == SOCK_PREPARED;
 }

@@ -127,6 +127,7 @@ struct sock {
 	uint32_t dropped;
 	uint64_t shadow_due; /* ticks: look at the shadow then, whatever is queued (R2) */
 	uint64_t settle_until; /* ticks: steering was just switched on, what is in the shadow is older; 0: has been read */
+	uint64_t rested;       /* ticks: steering was switched off for a while */
 	uint64_t settle_grace; /* ... and what is on its way through the kernel will be there then */
 	uint32_t settle_left;  /* ... or so many of it */
 	uint32_t older;	       /* ... but than that many of our queue */
@@ -280,8 +281,11 @@ void queue_share(struct sock *s);
 void queue_inherit(struct sock *s);
 /* Takes off what a relative has read meanwhile, up to the first that it has not. */
 void queue_forget_read(struct sock *s);
-/* Steering is about to be switched on: what the shadow has by then is read before what comes by the queues afterwards. */
-void queue_settle(struct sock *s);
+/*
+ * Steering is about to be switched on: what the shadow has by then is read before what comes by the queues afterwards. @in_order: also
+ * what is still on its way to the one or the other, which takes a moment.
+ */
+void queue_settle(struct sock *s, bool in_order);
 
 /* A datagram of the shadow was read meanwhile. */
 void queue_settle_read(struct sock *s);

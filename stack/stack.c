@@ -83,7 +83,7 @@ static void settle(int fd, struct file *f)
 
 	(void)fd;
 	if (f->kind == FILE_SOCK && s->state == SOCK_ACTIVE)
-		queue_settle(s);
+		queue_settle(s, true);
 }
 
 /*

@@ -231,6 +231,9 @@ void family_unsteered(struct sock *s);
 /* Others receive on sockets of ours, too; changed under stack.lock. */
 extern bool family_sharing;
 
+/* ... as the processes themselves have said; not in the moments after a fork. stack.lock held. */
+bool family_others_receive(void);
+
 /*
  * For datagrams that were queued before a fork, and so are in several processes: a new number (0: none, too early), is it ours to
  * read (once only), has somebody read it?
