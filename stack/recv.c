@@ -181,22 +181,6 @@ static ssize_t take_fast(struct sock *s, struct msghdr *msg, int flags)
 	return -EAGAIN;
 }
 
-/* Whatever is there now, on either side. */
-static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
-{
-	ssize_t r = take_fast(s, msg, flags);
-
-	if (r != -EAGAIN)
-		return r;
-	r = from_shadow(s, fd, msg, flags);
-	/* What was steered since has to wait for what is still on its way to the shadow: for the moment of grace. */
-	while (r == -EAGAIN && in_grace(s) && sock_readable(s) && !relaxed_get(s->older)) {
-		clock_pause();
-		r = from_shadow(s, fd, msg, flags);
-	}
-	return r == -EAGAIN ? from_queue(s, msg, flags) : r;
-}
-
 /* Until when a call may wait: 0 not at all. Of a socket that other processes have, too, the kernel is asked. */
 static inline __attribute__((always_inline)) uint64_t wait_until(struct sock *s, int fd, int flags)
 {
@@ -209,6 +193,43 @@ static inline __attribute__((always_inline)) uint64_t wait_until(struct sock *s,
 		return 0;
 	timeout = relaxed_get(s->timeout_ns);
 	return timeout ? wait_deadline(timeout) : WAIT_FOREVER;
+}
+
+#define EMPTY_RECEIVES 32
+
+/*
+ * A receive that does not wait says nothing about how the program hears of datagrams. Where it is a way that is not seen here (an
+ * epoll set filled by io_uring, as new libuv does it, or a plugin bound past us) only the kernel's socket can wake it:
+ * steering would silence that. So the socket has to be waited for through libc, or asked in vain again and again.
+ */
+static void activate_receiver(struct sock *s, int fd, int flags)
+{
+	if (__builtin_expect(relaxed_get(s->state) != SOCK_PREPARED, 1))
+		return;
+	if (relaxed_get(s->watched) || relaxed_get(s->empty_receives) >= EMPTY_RECEIVES ||
+	    wait_until(s, fd, flags))
+		sock_activate(s);
+}
+
+/* Whatever is there now, on either side. */
+static ssize_t take_now(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = take_fast(s, msg, flags);
+
+	/* Another thread has let it rest since this call began: what was steered before comes before what the shadow gets now. */
+	if (r == -EAGAIN && __builtin_expect(relaxed_get(s->state) == SOCK_PREPARED, 0)) {
+		activate_receiver(s, fd, flags);
+		r = take_fast(s, msg, flags);
+	}
+	if (r != -EAGAIN)
+		return r;
+	r = from_shadow(s, fd, msg, flags);
+	/* What was steered since has to wait for what is still on its way to the shadow: for the moment of grace. */
+	while (r == -EAGAIN && in_grace(s) && sock_readable(s) && !relaxed_get(s->older)) {
+		clock_pause();
+		r = from_shadow(s, fd, msg, flags);
+	}
+	return r == -EAGAIN ? from_queue(s, msg, flags) : r;
 }
 
 static bool readable(void *arg)
@@ -334,22 +355,6 @@ static bool is_plain(const struct msghdr *msg)
 {
 	return is_plain_vector(msg->msg_iov, msg->msg_iovlen) &&
 	       (!msg->msg_name || (int)msg->msg_namelen >= 0);
-}
-
-#define EMPTY_RECEIVES 32
-
-/*
- * A receive that does not wait says nothing about how the program hears of datagrams. Where it is a way that is not seen here (an
- * epoll set filled by io_uring, as new libuv does it, or a plugin bound past us) only the kernel's socket can wake it:
- * steering would silence that. So the socket has to be waited for through libc, or asked in vain again and again.
- */
-static void activate_receiver(struct sock *s, int fd, int flags)
-{
-	if (__builtin_expect(relaxed_get(s->state) != SOCK_PREPARED, 1))
-		return;
-	if (relaxed_get(s->watched) || relaxed_get(s->empty_receives) >= EMPTY_RECEIVES ||
-	    wait_until(s, fd, flags))
-		sock_activate(s);
 }
 
 static ssize_t receive_now(struct sock *s, int fd, struct msghdr *msg, int flags)
