@@ -303,6 +303,7 @@ static void fuzz_frames(uint64_t until)
 			read_some(false);
 		}
 		read_some(true);
+		engine_reclaim(engine);
 		CHECK(idle == FRAMES);
 	}
 	CHECK(delivered > round_number);
