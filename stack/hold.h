@@ -7,8 +7,8 @@
  * polls before it waits or is told that there is nothing, and that kicks, as does each sleep, and each poll 50 us later.
  *
  * What nobody can promise is that it does come back: it may turn to something else in between. So only who has mostly been quick is
- * trusted, and who was late with answers in hand has to prove it anew, for twice as long each time; up to a limit, which leaves one
- * answer in sixteen late at the worst: who is late cannot be told from a thread that has lost its processor for a while.
+ * trusted, and who was late with answers in hand has to prove it anew, for twice as long each time; up to a limit, which by default leaves
+ * one answer in sixteen late at the worst: who is late cannot be told from a thread that has lost its processor for a while.
  */
 #ifndef STACK_HOLD_H
 #define STACK_HOLD_H

@@ -19,14 +19,14 @@
 #define SKB_ROUND 128
 /* For so long at most; a process that is not scheduled for longer loses its lease, and settles again. */
 #define SETTLE_US 1000000
+/* And so many: a flood of what only the kernel takes must not keep the rest away. */
+#define SETTLE_MAX 16384
 /*
- * Frames come in batches (NAPI's, 64 of them). What the XDP program took before steering ended is on the ring with the end of its batch, and what it
- * passed before steering began is in the shadow then: longer than this only if that processor was taken away meanwhile.
+ * Frames come in batches (NAPI's, 64 of them). What the XDP program took before steering ended is on the ring with the end of its
+ * batch, and what it passed before steering began is in the shadow then: later than this only if that processor was taken away.
  */
 #define STRAGGLERS_US 100
 #define SETTLE_GRACE_US 200
-/* And so many: a flood of what only the kernel takes must not keep the rest away. */
-#define SETTLE_MAX 16384
 #define ASIDE_BYTES 4096    /* all but jumbo frames' packets fit */
 #define ASIDE_RESERVED 2048 /* address space taken at the start */
 #define ASIDE_MAX 32768	    /* 128 MiB at the very most, shared by all sockets */

@@ -279,10 +279,11 @@ void stack_fork_parent(void);
 
 /*
  * Takes in what the queues hold by now: before a socket changes, since the kernel decides by the state in which a
- * datagram arrives.
+ * datagram arrives. And sends what is held: before a fork it must not be in two hands, nor in those of a parent that is about to go.
  */
 static inline void stack_drain(void)
 {
+	stack_kick();
 	for (int i = 0; i < 64 && stack_poll(); i++)
 		;
 }

@@ -37,10 +37,10 @@ static int open_socket(const char *address, int port, bool connected, bool optio
 	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0), room = 4 << 20;
 	socklen_t len;
 
-	/* What comes faster than it is read here is not to be counted as lost; refused to all but root. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (fd < 0)
 		kb_die("socket: %s", strerror(errno));
+	/* What comes faster than it is read here is not to be counted as lost; refused to all but root. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (address || port) {
 		len = kb_addr(address			 ? address
 			      : to.ss_family == AF_INET6 ? "::"

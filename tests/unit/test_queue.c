@@ -194,7 +194,7 @@ static void receive_buffer(void **state)
 	assert_int_equal(fit, 6);
 	assert_int_equal(s.dropped, 20 - fit);
 	assert_int_equal(s.stats->drops, 20 - fit);
-	assert_int_equal(given_back(), 20 - fit); /* dropped frames are free at once */
+	assert_int_equal(given_back(), 20 - fit); /* what was dropped comes back, too */
 	queue_free(queue_take(&s, 2));
 	put_numbered(20, 30, false);
 	count_is(6);
