@@ -249,11 +249,16 @@ static bool is_plain(struct epoll_set *ep)
 	return __libc_single_threaded && !epoll_is_fast(ep);
 }
 
-static int translated(struct epoll_set *ep, struct epoll_event *events, int n)
+/* False: nothing is left of the events, and the call has to go on. */
+static bool translated(struct epoll_set *ep, struct epoll_event *events, int *n)
 {
-	n = epoll_translate(ep, events, n);
+	int kept = epoll_translate(ep, events, *n);
+
+	if (*n > 0 && !kept)
+		return false;
+	*n = kept;
 	epoll_put(ep);
-	return n;
+	return true;
 }
 
 static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
@@ -272,11 +277,15 @@ static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events,
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
+	int n;
 
 	if (!ep)
 		return real.epoll_wait(epfd, events, max, timeout);
-	if (is_plain(ep))
-		return translated(ep, events, real.epoll_wait(epfd, events, max, timeout));
+	if (is_plain(ep)) {
+		n = real.epoll_wait(epfd, events, max, timeout);
+		if (translated(ep, events, &n))
+			return n;
+	}
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), NULL);
 }
 
@@ -284,6 +293,7 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 		       const sigset_t *mask)
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
+	int n;
 
 	if (ep && !is_mask(mask)) {
 		epoll_put(ep);
@@ -291,8 +301,11 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 	}
 	if (!ep)
 		return real.epoll_pwait(epfd, events, max, timeout, mask);
-	if (is_plain(ep))
-		return translated(ep, events, real.epoll_pwait(epfd, events, max, timeout, mask));
+	if (is_plain(ep)) {
+		n = real.epoll_pwait(epfd, events, max, timeout, mask);
+		if (translated(ep, events, &n))
+			return n;
+	}
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), mask);
 }
 
@@ -301,11 +314,15 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
 	uint64_t deadline;
+	int n;
 
 	if (!ep)
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);
-	if (is_plain(ep))
-		return translated(ep, events, real.epoll_pwait2(epfd, events, max, timeout, mask));
+	if (is_plain(ep)) {
+		n = real.epoll_pwait2(epfd, events, max, timeout, mask);
+		if (translated(ep, events, &n))
+			return n;
+	}
 	if (!deadline_ts(timeout, &deadline) || !is_mask(mask)) {
 		epoll_put(ep);
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);

@@ -293,8 +293,14 @@ static int modify_item(struct epoll_item *it, int epfd, struct epoll_event *even
 	struct epoll_event ours = { .events = event->events,
 				    .data.u64 = it->tag ? it->tag : event->data.u64 };
 	bool locked = lock_acquire(&ep->lock);
-	int r = ask_kernel(epfd, EPOLL_CTL_MOD, it->fd, &ours);
+	bool anew = locked && epoll_counts_shots(it, it->events | event->events);
+	int r;
 
+	if (anew)
+		ours.data.u64 = epoll_tag_next(it);
+	r = ask_kernel(epfd, EPOLL_CTL_MOD, it->fd, &ours);
+	if (anew && r == 0)
+		epoll_tag_advance(it);
 	if (locked && r == 0)
 		take_events(it, event);
 	if (locked)

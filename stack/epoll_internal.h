@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * epoll_internal.h - between epoll.c (membership), epoll_wait.c (events) and epoll_tag.c (names).
+ * epoll_internal.h - between epoll.c (membership), epoll_wait.c (events), epoll_kick.c and epoll_tag.c (names).
  *
  * The kernel names a member by the data word that the program gave, and members may share it. So members that we know are in
  * the kernel's set under a word of our own, the item's tag, and what the kernel reports is translated back. Without
@@ -93,8 +93,21 @@ extern struct lock epoll_membership;
 /* Address space for the tags of so many items, while that is allowed (R7). */
 void epoll_tag_reserve(unsigned items);
 
+/*
+ * Takes the mark of epoll_kick_waiters() out of @events; true if there has been a kick, and then out of the set when the last waiter has
+ * seen it.
+ */
+bool epoll_swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *n);
+
 /* A new tag for @it, which is about to become a member. */
 void epoll_tag_give(struct epoll_item *it);
+
+/*
+ * Another tag for a member that has one, so that what the kernel reported by the old one no longer counts: told to the kernel first, and
+ * once it has taken it the item's own. Both under the set's lock, without which nobody looks a tag up.
+ */
+uint64_t epoll_tag_next(const struct epoll_item *it);
+void epoll_tag_advance(struct epoll_item *it);
 
 /* The member of @ep that has this tag, or NULL. It stays one while the set's lock is held. */
 struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag);
@@ -104,6 +117,16 @@ bool epoll_tag_translate(const struct epoll_set *ep, uint64_t *data);
 
 /* Is this the tag of a member that @ep has no more? Its event crossed with the removal. */
 bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag);
+
+/*
+ * A one-shot member is to be reported once, by the kernel or by us. So its tag goes with what it was armed for: a report that
+ * one thread has from the kernel is void if another one has reported the member, or armed it anew, in between. Nothing is
+ * lost by that: what is armed anew is looked at anew, on both sides.
+ */
+static inline bool epoll_counts_shots(const struct epoll_item *it, uint32_t events)
+{
+	return (events & EPOLLONESHOT) && it->tag && !relaxed_get(it->set->inherited);
+}
 
 /* The word that the kernel has for @it. */
 static inline uint64_t epoll_kernel_data(const struct epoll_item *it)

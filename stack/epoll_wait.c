@@ -4,10 +4,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
-#include "base/fds.h"
 #include "base/kernel.h"
 #include "base/real.h"
 #include "stack/epoll_internal.h"
@@ -47,15 +45,18 @@ static uint32_t shadow_events(const struct epoll_item *it)
 		       : 0;
 }
 
-/* The kernel's copy of a one-shot item must not fire once more. */
+/* The kernel's copy of a one-shot item must not fire once more, nor count if it just has. The set's lock is held. */
 static void disarm(struct epoll_item *it, int epfd)
 {
+	bool anew = epoll_counts_shots(it, it->events);
 	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET,
-				    .data.u64 = epoll_kernel_data(it) };
+				    .data.u64 = anew ? epoll_tag_next(it) : epoll_kernel_data(it) };
 
 	relaxed_set(it->armed, false);
-	if (it->child || fdtable_peek(it->fd) == (const struct file *)it->sock)
-		kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none);
+	if (!it->child && fdtable_peek(it->fd) != (const struct file *)it->sock)
+		return;
+	if (kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none) == 0 && anew)
+		epoll_tag_advance(it);
 }
 
 static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
@@ -65,6 +66,13 @@ static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
 	to->events = events;
 	to->data.u64 = data;
 	return true;
+}
+
+/* @to, which has been put, is the only report of the one-shot @it. */
+static void shoot(struct epoll_item *it, int epfd, struct epoll_event *to)
+{
+	disarm(it, epfd);
+	to->data.u64 = epoll_kernel_data(it);
 }
 
 /* Would @it, on its set's ready list, be reported? */
@@ -115,7 +123,7 @@ static int report_item(struct epoll_item *it, int epfd, struct epoll_event *to)
 	if (!events)
 		return 0;
 	if (it->events & EPOLLONESHOT)
-		disarm(it, epfd);
+		shoot(it, epfd, to);
 	else if (!(it->events & EPOLLET))
 		epoll_ready_add(it);
 	return 1;
@@ -204,6 +212,20 @@ bool epoll_readable(struct epoll_set *ep)
 	return yes;
 }
 
+/* Whose report is it, if the kernel may have one, too? epoll_membership is held. */
+static bool shoot_child(struct epoll_item *it, int epfd, struct epoll_event *to)
+{
+	bool first;
+
+	if (!(it->events & EPOLLONESHOT) || !lock_acquire(&it->set->lock))
+		return true;
+	first = it->armed;
+	if (first)
+		shoot(it, epfd, to);
+	lock_release(&it->set->lock);
+	return first;
+}
+
 /* A set inside this one that has something to report is itself readable. */
 static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *events, int max)
 {
@@ -223,9 +245,7 @@ static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *e
 		it->child_feeds = feeds;
 		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, epoll_kernel_data(it)))
 			break;
-		n++;
-		if (it->events & EPOLLONESHOT)
-			disarm(it, epfd);
+		n += shoot_child(it, epfd, &events[n]);
 	}
 	lock_release(&epoll_membership);
 	return n;
@@ -284,28 +304,38 @@ static void leave_ready(struct epoll_item *it)
 	}
 }
 
+/* The kernel's @event of @it takes our side along. False: another report has spent the one-shot @it. */
+static bool settle_item(struct epoll_item *it, struct epoll_event *event)
+{
+	/* Of what disarm() leaves in the kernel's set errors are still reported. Who shares a set may have armed it there. */
+	if (!it->armed && epoll_counts_shots(it, it->events))
+		return false;
+	if (it->armed && it->sock && sock_readable(it->sock))
+		event->events |= it->events & EPOLL_READ_EVENTS;
+	leave_ready(it);
+	if (it->events & EPOLLONESHOT)
+		relaxed_set(it->armed, false);
+	return true;
+}
+
 /*
  * What the kernel has just reported, of members that we know: a report tells all that holds, what is in our queue too, it is
- * the edge-triggered member's only one, and it spends a one-shot member on both sides.
+ * the edge-triggered member's only one, and it spends a one-shot member on both sides. Returns how many of the events stay.
  */
-static void settle(struct epoll_set *ep, struct epoll_event *events, int n)
+static int settle(struct epoll_set *ep, struct epoll_event *events, int n)
 {
 	struct epoll_item *it;
-	int held;
+	int held, kept = 0;
 
 	if (n <= 0 || !relaxed_get(ep->members) || !(held = lock_items(ep)))
-		return;
+		return n;
 	for (int i = 0; i < n; i++) {
 		it = item_of(ep, events[i].data.u64, held);
-		if (!it)
-			continue;
-		if (it->armed && it->sock && sock_readable(it->sock))
-			events[i].events |= it->events & EPOLL_READ_EVENTS;
-		leave_ready(it);
-		if (it->events & EPOLLONESHOT)
-			relaxed_set(it->armed, false);
+		if (!it || settle_item(it, &events[i]))
+			events[kept++] = events[i];
 	}
 	release_items(ep, held);
+	return kept;
 }
 
 /* Two reports of one member become one: events [@n, @n + @m) that are known from [0, @n) are merged into them. */
@@ -353,65 +383,8 @@ static int translate(const struct epoll_set *ep, struct epoll_event *events, int
 
 int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n)
 {
-	settle(ep, events, n);
+	n = settle(ep, events, n);
 	return n > 0 ? translate(ep, events, n) : n;
-}
-
-/* What the event of epoll_kick_waiters() carries; no program's data has this address in it. */
-static char kick_mark;
-static int kick_fd = -1;
-
-static int kick_data_fd(void)
-{
-	int fd, none = -1;
-
-	fd = __atomic_load_n(&kick_fd, __ATOMIC_ACQUIRE);
-	if (fd >= 0)
-		return fd;
-	fd = fds_keep((int)own_call6(SYS_eventfd2, 1, EFD_NONBLOCK | EFD_CLOEXEC, 0, 0, 0, 0));
-	if (fd < 0 || __atomic_compare_exchange_n(&kick_fd, &none, fd, false, __ATOMIC_ACQ_REL,
-						  __ATOMIC_ACQUIRE))
-		return fd;
-	fds_close(fd);
-	return none;
-}
-
-void epoll_confine(void)
-{
-	kick_data_fd();
-}
-
-void epoll_kick_waiters(struct epoll_set *ep)
-{
-	struct epoll_event mark = { .events = EPOLLIN, .data.ptr = &kick_mark };
-	int fd;
-
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!relaxed_get(ep->in_kernel))
-		return;
-	fd = kick_data_fd();
-	if (fd < 0)
-		return;
-	__atomic_store_n(&ep->kicked, true, __ATOMIC_RELEASE);
-	kernel_epoll_ctl(ep->epfd, EPOLL_CTL_ADD, fd, &mark);
-}
-
-/* Takes the mark out of the events; true if it was there, and then out of the set when the last waiter has seen it. */
-static bool swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *n)
-{
-	int kept = 0;
-
-	if (!__atomic_load_n(&ep->kicked, __ATOMIC_ACQUIRE))
-		return false;
-	for (int i = 0; i < *n; i++)
-		if (events[i].data.ptr != &kick_mark)
-			events[kept++] = events[i];
-	*n = kept;
-	if (__atomic_load_n(&ep->in_kernel, __ATOMIC_ACQUIRE) == 0) {
-		__atomic_store_n(&ep->kicked, false, __ATOMIC_RELEASE);
-		kernel_epoll_ctl(ep->epfd, EPOLL_CTL_DEL, kick_data_fd(), NULL);
-	}
-	return true;
 }
 
 static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
@@ -421,9 +394,8 @@ static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *eve
 
 	if (n < 0)
 		return n;
-	swallow_kick(ep, events, &n);
-	settle(ep, events, n);
-	return n;
+	epoll_swallow_kick(ep, events, &n);
+	return settle(ep, events, n);
 }
 
 /*
@@ -578,7 +550,7 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 	if (n < 0)
 		n = -errno;
 	__atomic_sub_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
-	kicked = n > 0 && swallow_kick(ep, events, &n);
+	kicked = n > 0 && epoll_swallow_kick(ep, events, &n);
 	raw = n;
 	n = epoll_translate(ep, events, n);
 	if (n == 0 && (kicked || raw > 0 || epoll_is_fast(ep)))

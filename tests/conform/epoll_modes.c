@@ -3,6 +3,8 @@
 /* expect: fast 60 */
 #include "lib.h"
 
+#define CLOSED 7999 /* nobody listens there */
+
 static char buf[2048];
 static int ep, fd;
 
@@ -179,6 +181,33 @@ static void transitions(void)
 	}
 }
 
+/* A one-shot member that has been reported is silent until it is armed again, also about errors. */
+static void spent(unsigned events)
+{
+	say("-- an error after the shot:");
+	change("add", EPOLL_CTL_ADD, events);
+	arrivals(1, 1);
+	look("arrival");
+	must("connect", connect_to(fd, "P1", CLOSED));
+	res("send", send(fd, buf, 1, 0));
+	pause_ms(60);
+	twice("error");
+	arrivals(2, 1);
+	look("both");
+	change("mod", EPOLL_CTL_MOD, events);
+	twice("armed");
+	change("mod", EPOLL_CTL_MOD, events);
+	look("armed again");
+	read_one();
+	read_all();
+	change("mod", EPOLL_CTL_MOD, events);
+	look("read");
+	change("del", EPOLL_CTL_DEL, 0);
+	must("disconnect",
+	     connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)));
+	say("\n");
+}
+
 int main(void)
 {
 	cf_start();
@@ -188,5 +217,7 @@ int main(void)
 	for (size_t i = 0; i < NLEN(masks); i++)
 		script(masks[i].name, masks[i].events);
 	transitions();
+	spent(EPOLLIN | EPOLLONESHOT);
+	spent(EPOLLIN | EPOLLET | EPOLLONESHOT);
 	return 0;
 }

@@ -5,6 +5,7 @@
  *
  *   accel_threads PEER PEERPORT SCENARIO
  *   accel_threads - PORT reuseport          a server of four threads; says at SIGTERM what each of them got
+ *   accel_threads - PORT one-shot           one of four threads on one set; says at SIGTERM whether two ever had the same socket
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -118,6 +119,71 @@ static int reuseport(int port)
 				  workers[3].ports[p] >
 			  1;
 	printf("total %u busy %u shared %u\n", total, busy, shared);
+	return 0;
+}
+
+/* ---- four threads on one set, whose members are one-shot: who is told of a socket has it alone ---- */
+
+#define SHOTS 4
+
+static struct {
+	int busy;
+	unsigned got;
+} shots[65536]; /* by descriptor */
+static int shot_set;
+static unsigned together;
+
+static void *shoot(void *arg)
+{
+	struct sockaddr_in from;
+	struct epoll_event ev;
+	uint8_t buf[8192];
+	socklen_t len;
+	ssize_t n;
+
+	(void)arg;
+	while (!over) {
+		if (epoll_wait(shot_set, &ev, 1, 100) != 1)
+			continue;
+		if (__atomic_exchange_n(&shots[ev.data.fd].busy, 1, __ATOMIC_SEQ_CST))
+			__atomic_add_fetch(&together, 1, __ATOMIC_RELAXED);
+		while (len = sizeof(from), (n = recvfrom(ev.data.fd, buf, sizeof(buf), MSG_DONTWAIT,
+							 (struct sockaddr *)&from, &len)) >= 0) {
+			__atomic_add_fetch(&shots[ev.data.fd].got, 1, __ATOMIC_RELAXED);
+			sendto(ev.data.fd, buf, (size_t)n, 0, (struct sockaddr *)&from, len);
+		}
+		__atomic_store_n(&shots[ev.data.fd].busy, 0, __ATOMIC_SEQ_CST);
+		ev.events = EPOLLIN | EPOLLONESHOT;
+		epoll_ctl(shot_set, EPOLL_CTL_MOD, ev.data.fd, &ev);
+	}
+	return NULL;
+}
+
+static int one_shot(int port)
+{
+	struct sigaction sa = { .sa_handler = on_term };
+	int big = 4 << 20, fd[SHOTS];
+	pthread_t t[THREADS];
+	unsigned total = 0;
+
+	sigaction(SIGTERM, &sa, NULL);
+	shot_set = epoll_create1(0);
+	for (int i = 0; i < SHOTS; i++) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT };
+
+		ev.data.fd = fd[i] = kb_socket4(NULL, port + i, false);
+		setsockopt(fd[i], SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big));
+		epoll_ctl(shot_set, EPOLL_CTL_ADD, fd[i], &ev);
+	}
+	for (int i = 0; i < THREADS; i++)
+		t[i] = start(shoot, NULL);
+	puts("serving");
+	fflush(stdout);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	for (int i = 0; i < SHOTS; i++)
+		total += shots[fd[i]].got;
+	printf("total %u together %u\n", total, together);
 	return 0;
 }
 
@@ -378,6 +444,8 @@ int main(int argc, char **argv)
 	peer_port = atoi(argv[2]);
 	if (strcmp(argv[3], "reuseport") == 0)
 		return reuseport(peer_port);
+	if (strcmp(argv[3], "one-shot") == 0)
+		return one_shot(peer_port);
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		if (strcmp(scenarios[i].name, argv[3]) == 0) {
 			scenarios[i].run();

@@ -17,6 +17,31 @@ done
 KBACCEL_SPIN=500 judge_run 12 $PORTS "$bin/accel_threads" "$B4" $PEER_PORT one-socket
 KBACCEL_SPIN=500 judge_run 12 $PORTS "$bin/accel_threads" "$B4" $PEER_PORT epoll-sets
 
+# One-shot members of a set that four threads wait on, fed from both sides at once: what is cut into fragments comes by the kernel.
+one_shot() # NAME [preload...]
+{
+	local server port pids=()
+	spawn "$NS_A" shots "${@:2}" "$bin/accel_threads" - 5310 one-shot
+	server=$SPAWNED
+	wait_until 3 udp_bound "$NS_A" 5313
+	sleep 0.3
+	for port in 5310 5311 5312 5313; do
+		client -n 4000 -g 500 -P 4 "$A4" $port >"$KB_TMP/shots.$port.whole" &
+		pids+=($!)
+		client -n 4000 -g 500 -z 4000 -P 4 "$A4" $port >"$KB_TMP/shots.$port.cut" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	equal "one-shot members, $1: all answers" 8 \
+		"$(cat "$KB_TMP"/shots.531?.* | grep -c 'sent 4000 back 4000 bad 0')"
+	stop "$server"
+	equal "one-shot members, $1: one thread at a time" 'total 32000 together 0' "$(grep '^total' "$KB_TMP/shots.log")"
+}
+run_in "$NS_A" sh -c 'echo 16777216 >/proc/sys/net/ipv4/ipfrag_high_thresh'
+run_in "$NS_B" sh -c 'echo 16777216 >/proc/sys/net/ipv4/ipfrag_high_thresh'
+one_shot kernel
+one_shot accelerated preload $PORTS
+
 # Threads with sockets of their own, over several queues: 64 clients; each keeps its thread.
 for queues in 1 4; do
 	ns_pair -q $queues

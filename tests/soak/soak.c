@@ -32,6 +32,7 @@
 
 struct head {
 	uint32_t magic, flow, seq, len, sum;
+	uint32_t late; /* the server's: it had one with a higher number before */
 };
 #define MAGIC 0x6b61736fu
 
@@ -46,7 +47,7 @@ static uint32_t sum_of(const uint8_t *p, size_t len)
 
 static void make(uint8_t *buf, uint32_t flow, uint32_t seq, uint32_t len)
 {
-	struct head h = { MAGIC, flow, seq, len, 0 };
+	struct head h = { MAGIC, flow, seq, len, 0, 0 };
 
 	for (size_t i = sizeof(h); i < len; i++)
 		buf[i] = (uint8_t)(seq + flow * 3 + i);
@@ -124,6 +125,23 @@ static int server_socket(int port, bool shared)
 	return fd;
 }
 
+/* Says in a datagram whether it came in order, so that the way there and the way back can be told apart. */
+static void mark(uint8_t *buf, size_t len)
+{
+	static uint32_t last[MAX_FLOWS];
+	struct head h;
+
+	if (len < sizeof(h))
+		return;
+	memcpy(&h, buf, sizeof(h));
+	if (h.magic != MAGIC || h.flow >= MAX_FLOWS)
+		return;
+	h.late = h.seq != 1 && h.seq < last[h.flow];
+	if (!h.late)
+		last[h.flow] = h.seq;
+	memcpy(buf, &h, sizeof(h));
+}
+
 static void echo_all(int fd)
 {
 	struct sockaddr_storage from;
@@ -133,6 +151,7 @@ static void echo_all(int fd)
 
 	while ((n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len)) >=
 	       0) {
+		mark(buf, (size_t)n);
 		sendto(fd, buf, (size_t)n, 0, (struct sockaddr *)&from, len);
 		len = sizeof(from);
 	}
@@ -202,8 +221,10 @@ static void serve_mmsg(int fd)
 							  .msg_iovlen = 1 };
 		}
 		n = recvmmsg(fd, vec, 16, MSG_WAITFORONE, NULL);
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			iov[i].iov_len = vec[i].msg_len;
+			mark(buf[i], vec[i].msg_len);
+		}
 		for (int done = 0, r; done < n; done += r)
 			if ((r = sendmmsg(fd, vec + done, (unsigned)(n - done), 0)) <= 0)
 				r = 1;
@@ -242,7 +263,7 @@ static struct flow {
 	int64_t since[WINDOW];
 	bool back[WINDOW], ordered;
 	uint32_t size, window;
-	unsigned long sent, received, lost, twice, late;
+	unsigned long sent, received, lost, twice, late, late_there;
 } flow[MAX_FLOWS];
 static unsigned flows;
 static unsigned long corrupted;
@@ -313,6 +334,7 @@ static void take(struct flow *f)
 			f->back[h.seq % WINDOW] = true;
 			f->received++;
 			f->late += f->ordered && h.seq < f->last;
+			f->late_there += f->ordered && h.late;
 			if (h.seq > f->last)
 				f->last = h.seq;
 		}
@@ -331,10 +353,11 @@ static void report(double seconds)
 		all.lost += f->lost;
 		all.twice += f->twice;
 		all.late += f->late;
-		if (f->lost || f->twice || f->late)
+		if (f->lost || f->twice || f->late || f->late_there)
 			fprintf(stderr,
-				"flow %u (%u bytes): sent %lu lost %lu twice %lu late %lu, last %u\n",
-				i, f->size, f->sent, f->lost, f->twice, f->late, f->last);
+				"flow %u (%u bytes): sent %lu lost %lu twice %lu late %lu (%lu at the server), last %u\n",
+				i, f->size, f->sent, f->lost, f->twice, f->late, f->late_there,
+				f->last);
 	}
 	printf("sent %lu received %lu lost %lu duplicated %lu reordered %lu corrupted %lu rate %.0f\n",
 	       all.sent, all.received, all.lost, all.twice, all.late, corrupted,
