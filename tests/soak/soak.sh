@@ -13,7 +13,7 @@ soak=$BUILD/tests/soak/soak tool=$BUILD/kbaccel
 [[ -x $soak && -e $BUILD/kbaccel-xdp.so ]] || die "not built: $soak"
 MINUTES=${MINUTES:-10}
 PORTS=5300-5399
-RSS_BOUND=2048 # KiB that a process may grow by
+RSS_BOUND=6144 # KiB that a process may grow by: all that is on the way to it may be set aside at a fork, at 4 KiB each
 ns_pair
 ip -n "$NS_A" link add other0 type veth peer name other1
 ip -n "$NS_A" link set other0 up
