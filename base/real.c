@@ -351,6 +351,43 @@ static int early_fclose(FILE *stream)
 	LATE(fclose, EOF, stream);
 }
 
+static void early__exit(int status)
+{
+	for (;;)
+		rawcall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+static int early_execve(const char *path, char *const argv[], char *const envp[])
+{
+	return (int)RAW6(execve, SYS_execve, path, argv, envp, 0, 0, 0);
+}
+
+static int early_execv(const char *path, char *const argv[])
+{
+	LATE(execv, -1, path, argv);
+}
+
+static int early_execvp(const char *file, char *const argv[])
+{
+	LATE(execvp, -1, file, argv);
+}
+
+static int early_execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	LATE(execvpe, -1, file, argv, envp);
+}
+
+static int early_fexecve(int fd, char *const argv[], char *const envp[])
+{
+	LATE(fexecve, -1, fd, argv, envp);
+}
+
+static int early_execveat(int dir, const char *path, char *const argv[], char *const envp[],
+			  int flags)
+{
+	return (int)RAW6(execveat, SYS_execveat, dir, path, argv, envp, flags, 0);
+}
+
 #define CALL(ret, name, params) .name = early_##name,
 #define ALIAS(name)
 struct real_calls real = {

@@ -123,6 +123,66 @@ read -r frames kicks <<<"$(sent_and_kicks "$SPAWNED")"
 few_kicks "some of it is held" "$frames" "$kicks"
 stop "$SPAWNED"
 
+# Who leaves in the middle of a burst, past the destructors, leaves no answer behind.
+cat >"$KB_TMP/leave.py" <<'EOF'
+import ctypes, os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20) # SO_RCVBUFFORCE
+s.bind(('', 5304))
+libc, args = ctypes.CDLL(None), (b'true', None)
+ways = {
+    '_exit': lambda: os._exit(0),
+    '_Exit': lambda: libc._Exit(0),
+    'exit_group': lambda: libc.syscall(ctypes.c_long(231 if os.uname().machine == 'x86_64' else 94), ctypes.c_long(0)),
+    'execve': lambda: os.execve('/bin/true', ['true'], {}),
+    'execv': lambda: os.execv('/bin/true', ['true']),
+    'execvp': lambda: libc.execvp(b'true', (ctypes.c_char_p * 2)(*args)),
+    'execvpe': lambda: libc.execvpe(b'true', (ctypes.c_char_p * 2)(*args), (ctypes.c_char_p * 1)(None)),
+    'execl': lambda: libc.execl(b'/bin/true', *args),
+    'execlp': lambda: libc.execlp(b'true', *args),
+    'execle': lambda: libc.execle(b'/bin/true', b'true', None, (ctypes.c_char_p * 1)(None)),
+    'fexecve': lambda: os.execve(os.open('/bin/true', os.O_RDONLY), ['true'], {}),
+    'execveat': lambda: libc.execveat(-100, b'/bin/true', (ctypes.c_char_p * 2)(*args), (ctypes.c_char_p * 1)(None), 0),
+}
+leave = ways[sys.argv[1]]
+print('serving', flush=True)
+for i in range(4):
+    data, peer = s.recvfrom(2048)
+    for i in range(50):
+        s.sendto(data, peer)
+leave()
+EOF
+cat >"$KB_TMP/left.py" <<'EOF'
+import os, signal, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+s.settimeout(1)
+pid = int(sys.argv[2])
+s.sendto(b'neighbour', (sys.argv[1], 5304))
+for i in range(50):
+    s.recv(2048)
+time.sleep(0.1)
+os.kill(pid, signal.SIGSTOP)
+for i in range(40):
+    s.sendto(b'x', (sys.argv[1], 5304))
+time.sleep(0.1)
+os.kill(pid, signal.SIGCONT)
+n = 0
+try:
+    while True:
+        s.recv(2048)
+        n += 1
+except OSError:
+    print(n)
+EOF
+for way in _exit _Exit exit_group execve execv execvp execvpe execl execlp execle fexecve execveat; do
+	spawn "$NS_A" leave preload 5304 python3 "$KB_TMP/leave.py" $way
+	wait_until 5 grep -q serving "$KB_TMP/leave.log"
+	equal "$way: all that was answered arrives" 150 "$(run_in "$NS_B" python3 "$KB_TMP/left.py" "$A4" "$SPAWNED")"
+	wait "$SPAWNED"
+	equal "$way: the end it was to have" 0 $?
+done
+
 # The end of a process, with requests that wait and answers that are held.
 start_fast last 5303 -q -r 4000000 -u 1000 -n 23 5303
 client -n 3 "$A4" 5303 >/dev/null
