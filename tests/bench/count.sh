@@ -5,7 +5,7 @@
 # verbs backend and a NIC that is a process (tests/lib/verbs.sh), where no system call is in the way. What the fake libibverbs and libc
 # take is not counted. Load on the machine does not matter.
 #
-#   tests/bench/count.sh [-k DIRECTORY] [recvfrom|recvmmsg|epoll|poll|sendto|sendmmsg|peers ...]
+#   tests/bench/count.sh [-k DIRECTORY] [recvfrom|recvmmsg|epoll|poll|sendto|sendmmsg|peers|passthru ...]
 #
 #   -k  keep callgrind's files there, for callgrind_annotate
 
@@ -23,7 +23,7 @@ instructions()
 {
 	callgrind_annotate --auto=no --threshold=100 "$1" 2>/dev/null | awk '
 		$1 ~ /^[0-9,]+$/ && $2 == "(" || $1 ~ /^[0-9,]+$/ && $2 ~ /^\(/ {
-			if ($0 ~ /PROGRAM TOTALS/ || $0 ~ /fake-verbs|fake_/ || $0 ~ /\/lib\/|glibc|libc\.so|ld-linux|vdso|\?\?\?/)
+			if ($0 ~ /PROGRAM TOTALS/ || $0 ~ /fake-verbs|fake_|passthru\.c/ || $0 ~ /\/lib\/|glibc|libc\.so|ld-linux|vdso|\?\?\?/)
 				next
 			gsub(",", "", $1); n += $1
 		} END { print n + 0 }'
@@ -58,18 +58,29 @@ send_case() # NAME MODE ADDRESS [OPTION...]
 	show "$1" "$total"
 }
 
-show() # MODE TOTAL
+# Calls on descriptors that are not the library's, each alone.
+passthru_case()
+{
+	local call
+	for call in read_bad recv send poll epoll_wait ioctl close_bad; do
+		under_callgrind "$call" "call_$call" "$bench/passthru" --bind 9000 --batches 20
+		wait "$SPAWNED"
+		show "$call" 10000 calls
+	done
+}
+
+show() # NAME TOTAL [WHAT]
 {
 	if [[ ${2:-0} -lt 1000 ]]; then
 		note "$(cat "$KB_TMP/$1.log")"
 		die "$1: nothing was measured"
 	fi
-	printf '%-10s %8d datagrams %8.0f instructions each\n' "$1" "$2" "$(instructions "$keep/$1.callgrind" | awk -v n="$2" '{ print $1 / n }')"
+	printf '%-10s %8d %s %8.0f instructions each\n' "$1" "$2" "${3:-datagrams}" "$(instructions "$keep/$1.callgrind" | awk -v n="$2" '{ print $1 / n }')"
 }
 
 verbs_pair
 export KBACCEL_NIC=verbs
-[[ $# -gt 0 ]] || set -- recvfrom recvmmsg epoll sendto sendmmsg peers
+[[ $# -gt 0 ]] || set -- recvfrom recvmmsg epoll sendto sendmmsg peers passthru
 for case; do
 	case $case in
 	send*) send_case "$case" "$case" "$B4" ;;
@@ -77,6 +88,7 @@ for case; do
 		run_in "$NS_A" ip route replace 10.99.0.0/16 via "$B4"
 		send_case peers sendto 10.99.0.1 --peers 16384
 		;;
+	passthru) passthru_case ;;
 	epoll | poll) receive_case "$case" recvfrom ;;
 	*) receive_case "$case" "$case" ;;
 	esac

@@ -4,7 +4,8 @@
  *
  * Run it with and without the preload and subtract. Each figure is the median of many short batches, so that an
  * interrupt spoils one batch and not the figure. Prints one line per call: NAME NS.
- * --bind PORT opens a UDP socket on that port first, so that the library (when the port is chosen) is at work.
+ * --bind PORT opens a UDP socket on that port first, so that the library (when the port is chosen) is at work. --batches N: fewer,
+ * for who counts instructions instead (count.sh).
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -16,7 +17,7 @@
 #define BATCHES 1501
 #define CALLS 500
 
-static int pair[2], epfd;
+static int pair[2], epfd, batches = BATCHES;
 
 static void call_read_bad(void)
 {
@@ -85,15 +86,15 @@ static double passthru_median_ns(void (*call)(void))
 {
 	static uint64_t batch[BATCHES];
 
-	for (int i = 0; i < BATCHES; i++) {
+	for (int i = 0; i < batches; i++) {
 		uint64_t start = bench_now();
 
 		for (int k = 0; k < CALLS; k++)
 			call();
 		batch[i] = bench_now() - start;
 	}
-	qsort(batch, BATCHES, sizeof(batch[0]), compare_u64);
-	return (double)batch[BATCHES / 2] / CALLS;
+	qsort(batch, (size_t)batches, sizeof(batch[0]), compare_u64);
+	return (double)batch[batches / 2] / CALLS;
 }
 
 int main(int argc, char **argv)
@@ -101,12 +102,13 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "bind", required_argument, NULL, 'b' },
 		{ "cpu", required_argument, NULL, 'c' },
+		{ "batches", required_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct epoll_event ev = { .events = EPOLLIN };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:c:", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "b:c:n:", options, NULL)) != -1)
 		switch (c) {
 		case 'b':
 			bench_udp_server("0.0.0.0", (int)bench_number("port", optarg, 1, 65535),
@@ -115,8 +117,11 @@ int main(int argc, char **argv)
 		case 'c':
 			bench_pin((int)bench_number("cpu", optarg, 0, 1023));
 			break;
+		case 'n':
+			batches = (int)bench_number("batches", optarg, 1, BATCHES);
+			break;
 		default:
-			bench_die("usage: passthru [--bind PORT] [--cpu N]");
+			bench_die("usage: passthru [--bind PORT] [--cpu N] [--batches N]");
 		}
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || epfd < 0 ||
