@@ -6,6 +6,7 @@
  * libraries' constructors, from an allocator) find that counter zero, too, and go to the kernel.
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/auxv.h>
 
 #include "base/config.h"
@@ -29,6 +30,7 @@ static __attribute__((constructor)) void library_start(void)
 	if (!config_active())
 		return;
 	pthread_atfork(stack_fork_prepare, stack_fork_parent, child_forked);
+	at_quick_exit(stack_kick_leaving);
 	adopt_inherited();
 }
 

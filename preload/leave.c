@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * leave.c - calls by which a process ends, or becomes another program, past the destructors: what it has sent is on the NIC's ring,
- * and what the NIC has not been told of yet (KBACCEL_TX_BATCH) would go with the ring. A child of vfork() does this for its parent.
+ * and what the NIC has not been told of yet (KBACCEL_TX_BATCH) would go with the ring. quick_exit() has a handler for that (init.c).
  */
 #include <stdarg.h>
 
@@ -10,7 +10,7 @@
 
 EXPORT void _exit(int status)
 {
-	stack_kick();
+	stack_kick_leaving();
 	for (;;)
 		real._exit(status);
 }
@@ -19,37 +19,37 @@ EXPORT_ALIAS(_exit) void _Exit(int status);
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.execve(path, argv, envp);
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.execv(path, argv);
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.execvp(file, argv);
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.execvpe(file, argv, envp);
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.fexecve(fd, argv, envp);
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	stack_kick();
+	stack_kick_leaving();
 	return real.execveat(dir, path, argv, envp, flags);
 }
 

@@ -293,7 +293,7 @@ static bool waiting(long nr, const struct args *a, long *r)
 /* As in leave.c. */
 static bool leaves(long nr)
 {
-	return nr == SYS_exit_group || nr == SYS_execve || nr == SYS_execveat;
+	return nr == SYS_exit || nr == SYS_exit_group || nr == SYS_execve || nr == SYS_execveat;
 }
 
 /* libbpf makes its descriptors by number: those of ours are kept out of the program's way. */
@@ -321,7 +321,7 @@ EXPORT long syscall(long number, ...)
 	if (number == SYS_prctl && a.v[0] == PR_SET_SECCOMP)
 		return prctl(PR_SET_SECCOMP, a.v[1], a.v[2], a.v[3], a.v[4]);
 	if (leaves(number))
-		stack_kick();
+		stack_kick_leaving();
 	r = real.syscall(number, a.v[0], a.v[1], a.v[2], a.v[3], a.v[4], a.v[5]);
 	return keep_ours(number, r);
 }

@@ -246,19 +246,14 @@ static struct epoll_set *fast_set(int epfd, const struct epoll_event *events, in
 /* Nothing but the kernel's to report, and no other thread to change that: the program's own call, translated. */
 static bool is_plain(struct epoll_set *ep)
 {
-	return __libc_single_threaded && !epoll_is_fast(ep);
+	return __libc_single_threaded && !epoll_is_fast(ep) && !epoll_has_ghosts(ep);
 }
 
-/* False: nothing is left of the events, and the call has to go on. */
-static bool translated(struct epoll_set *ep, struct epoll_event *events, int *n)
+static int translated(struct epoll_set *ep, struct epoll_event *events, int n)
 {
-	int kept = epoll_translate(ep, events, *n);
-
-	if (*n > 0 && !kept)
-		return false;
-	*n = kept;
+	n = epoll_translate(ep, events, n);
 	epoll_put(ep);
-	return true;
+	return n;
 }
 
 static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
@@ -277,15 +272,11 @@ static int wait_fast(struct epoll_set *ep, int epfd, struct epoll_event *events,
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
-	int n;
 
 	if (!ep)
 		return real.epoll_wait(epfd, events, max, timeout);
-	if (is_plain(ep)) {
-		n = real.epoll_wait(epfd, events, max, timeout);
-		if (translated(ep, events, &n))
-			return n;
-	}
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_wait(epfd, events, max, timeout));
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), NULL);
 }
 
@@ -293,7 +284,6 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 		       const sigset_t *mask)
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
-	int n;
 
 	if (ep && !is_mask(mask)) {
 		epoll_put(ep);
@@ -301,11 +291,8 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeou
 	}
 	if (!ep)
 		return real.epoll_pwait(epfd, events, max, timeout, mask);
-	if (is_plain(ep)) {
-		n = real.epoll_pwait(epfd, events, max, timeout, mask);
-		if (translated(ep, events, &n))
-			return n;
-	}
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_pwait(epfd, events, max, timeout, mask));
 	return wait_fast(ep, epfd, events, max, deadline_ms(timeout), mask);
 }
 
@@ -314,15 +301,11 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 {
 	struct epoll_set *ep = fast_set(epfd, events, max);
 	uint64_t deadline;
-	int n;
 
 	if (!ep)
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);
-	if (is_plain(ep)) {
-		n = real.epoll_pwait2(epfd, events, max, timeout, mask);
-		if (translated(ep, events, &n))
-			return n;
-	}
+	if (is_plain(ep))
+		return translated(ep, events, real.epoll_pwait2(epfd, events, max, timeout, mask));
 	if (!deadline_ts(timeout, &deadline) || !is_mask(mask)) {
 		epoll_put(ep);
 		return real.epoll_pwait2(epfd, events, max, timeout, mask);

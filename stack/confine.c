@@ -39,6 +39,7 @@ void stack_confine(const struct sandbox *next, struct log_line *message)
 	const char *lacks = sandbox_lacks(next);
 
 	message->len = 0;
+	stack_kick();
 	wait_confine(next);
 	if (!stack_is_ready())
 		return;

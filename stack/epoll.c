@@ -96,6 +96,9 @@ static void count_write_edges(struct sock *s)
 /* The set's lock is held. */
 static void take_events(struct epoll_item *it, const struct epoll_event *event)
 {
+	if ((it->events | event->events) & EPOLLONESHOT)
+		epoll_count_shot(it);
+	epoll_set_ghost(it, false);
 	count_events(it, -1u);
 	it->events = event->events;
 	__atomic_store_n(&it->data, event->data.u64, __ATOMIC_RELEASE);
@@ -183,6 +186,7 @@ static void remove_item(struct epoll_item *it)
 		epoll_ready_remove(it);
 	count_item(it, false);
 	count_events(it, -1u);
+	epoll_set_ghost(it, false);
 	relaxed_add(ep->untagged, -(unsigned)!it->tag);
 	relaxed_set(it->set, NULL);
 	lock_release(&ep->lock);
@@ -267,44 +271,68 @@ static int ask_kernel(int epfd, int op, int fd, struct epoll_event *event)
 	return real.epoll_ctl(epfd, op, fd, event) < 0 ? -errno : 0;
 }
 
-static int add_tagged(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event,
-		      struct sock *s, struct epoll_set *child)
+/*
+ * Both sides under the set's lock: a one-shot member is not to fire on one of them before it is armed on the other. It is a member
+ * before the kernel has it, since another thread may be told of it at once.
+ */
+static int add_item(struct epoll_item *it, int epfd, const struct epoll_event *event)
 {
-	struct epoll_item *it = new_item(ep, fd, event, s, child);
+	struct epoll_set *ep = it->set;
 	struct epoll_event ours = *event;
+	bool locked;
 	int r;
 
-	if (it && !relaxed_get(ep->inherited)) {
+	if (!relaxed_get(ep->inherited)) {
 		epoll_tag_give(it);
 		ours.data.u64 = epoll_kernel_data(it);
 	}
-	r = ask_kernel(epfd, EPOLL_CTL_ADD, fd, &ours);
+	link_item(it);
+	locked = lock_acquire(&ep->lock);
+	r = ask_kernel(epfd, EPOLL_CTL_ADD, it->fd, &ours);
+	if (locked && r == 0)
+		take_events(it, event);
+	if (locked)
+		lock_release(&ep->lock);
 	if (r == 0)
-		follow(ep, EPOLL_CTL_ADD, fd, event, s, child, it);
-	else if (it)
-		free_item(it);
+		update_write_edges(it->sock);
+	else
+		remove_item(it);
 	return r;
 }
 
-/* Both sides under the set's lock: a one-shot member is not to fire on one of them before it is armed on the other. */
+static int add(struct epoll_set *ep, int epfd, int fd, struct epoll_event *event, struct sock *s,
+	       struct epoll_set *child)
+{
+	struct epoll_item *it = new_item(ep, fd, event, s, child);
+	int r;
+
+	if (!it || !lock_acquire(&epoll_membership)) {
+		if (it)
+			free_item(it);
+		return ask_kernel(epfd, EPOLL_CTL_ADD, fd, event);
+	}
+	r = add_item(it, epfd, event);
+	lock_release(&epoll_membership);
+	if (r == 0)
+		wait_wake_set(ep);
+	return r;
+}
+
+/* As in add_item(). */
 static int modify_item(struct epoll_item *it, int epfd, struct epoll_event *event)
 {
 	struct epoll_set *ep = it->set;
 	struct epoll_event ours = { .events = event->events,
 				    .data.u64 = it->tag ? it->tag : event->data.u64 };
 	bool locked = lock_acquire(&ep->lock);
-	bool anew = locked && epoll_counts_shots(it, it->events | event->events);
-	int r;
+	int r = ask_kernel(epfd, EPOLL_CTL_MOD, it->fd, &ours);
 
-	if (anew)
-		ours.data.u64 = epoll_tag_next(it);
-	r = ask_kernel(epfd, EPOLL_CTL_MOD, it->fd, &ours);
-	if (anew && r == 0)
-		epoll_tag_advance(it);
 	if (locked && r == 0)
 		take_events(it, event);
 	if (locked)
 		lock_release(&ep->lock);
+	else if (r == 0)
+		relaxed_set(ep->blind, true);
 	update_write_edges(it->sock);
 	return r;
 }
@@ -329,8 +357,9 @@ int epoll_control(struct epoll_set *ep, int epfd, int op, int fd, struct epoll_e
 	bool known = (s || child) && usermem_readable(event, sizeof(*event));
 	int r;
 
+	epoll_shared_note(ep);
 	if (known && op == EPOLL_CTL_ADD)
-		return add_tagged(ep, epfd, fd, event, s, child);
+		return add(ep, epfd, fd, event, s, child);
 	if (known && op == EPOLL_CTL_MOD)
 		return modify(ep, epfd, fd, event, s, child);
 	r = ask_kernel(epfd, op, fd, event);
@@ -485,6 +514,7 @@ static bool fork_locked;
 
 void epoll_fork_prepare(void)
 {
+	epoll_shared_prepare();
 	fork_locked = lock_acquire(&epoll_membership);
 }
 
@@ -492,6 +522,20 @@ void epoll_fork_parent(void)
 {
 	if (fork_locked)
 		lock_release(&epoll_membership);
+}
+
+/* Another thread may have been at the list of ready items when the process forked. */
+static void relist(struct epoll_set *ep)
+{
+	struct epoll_item *it;
+
+	TAILQ_INIT(&ep->ready);
+	relaxed_set(ep->ready_items, 0);
+	LIST_FOREACH(it, &ep->items, of_set) {
+		it->ready = false;
+		if (it->sock && sock_readable(it->sock))
+			make_ready(it, EPOLL_READ_EVENTS);
+	}
 }
 
 static void reset_set(int fd, struct file *f)
@@ -503,6 +547,7 @@ static void reset_set(int fd, struct file *f)
 		return;
 	lock_reset(&ep->lock);
 	relaxed_set(ep->inherited, true);
+	relist(ep);
 }
 
 void epoll_forked(void)

@@ -81,6 +81,9 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 /* May the kernel name a member of this set by a word of ours? Then what it reports has to be translated. */
 bool epoll_has_items(const struct epoll_set *ep);
 
+/* Would the kernel report errors that are not to be reported? */
+bool epoll_has_ghosts(const struct epoll_set *ep);
+
 /* Translates what the kernel reported, when the program's own call did it: @n as it was returned. Returns what is left. */
 int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n);
 

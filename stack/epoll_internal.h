@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * epoll_internal.h - between epoll.c (membership), epoll_wait.c (events), epoll_kick.c and epoll_tag.c (names).
+ * epoll_internal.h - between epoll.c (membership), epoll_wait.c (events), epoll_shots.c, epoll_kick.c and epoll_tag.c (names).
  *
  * The kernel names a member by the data word that the program gave, and members may share it. So members that we know are in
  * the kernel's set under a word of our own, the item's tag, and what the kernel reports is translated back. Without
@@ -28,7 +28,9 @@ struct epoll_item {
 	int fd;
 	uint32_t events; /* changed under epoll_membership and the set's lock: either will do to read */
 	bool ready;	 /* on the ready list */
-	bool armed;	 /* false: a one-shot that has fired; disarmed under either lock */
+	bool armed;	 /* false: a one-shot that has fired; the set's lock */
+	bool ghost; /* disarmed by us: errors are still the kernel's to report, see epoll_disarm() */
+	uint64_t shot; /* set->shots when it was last armed, or disarmed by us */
 	bool edge;    /* edge-triggered, wants EPOLLOUT, and was woken since it was last reported */
 	bool counted; /* in set->fast */
 	/* By these a tag is looked up and translated, without a lock: epoll_tag.c. The last two are kept while the item is free. */
@@ -53,8 +55,11 @@ struct epoll_set {
 	unsigned feeds;	   /* counts arrivals, for edge-triggered sets around this one; the set's */
 	unsigned writers;  /* items that want EPOLLOUT; the set's */
 	unsigned untagged; /* items without a tag: found by the program's data; epoll_membership */
-	bool inherited;	   /* from before a fork or exec: another process may share it */
-	int epfd;	   /* the number it was made with */
+	unsigned shots;	   /* counts one-shot members that are armed or disarmed by us; the set's */
+	unsigned ghosts;   /* items that are; the set's */
+	bool blind; /* a signal handler changed a member while this thread held the lock: our side has missed it */
+	bool inherited;	    /* from before a fork or exec: another process may share it */
+	int epfd;	    /* the number it was made with */
 	unsigned in_kernel; /* threads inside the kernel's epoll_wait() on it */
 	bool kicked;	    /* they have been, or are being, called back (epoll_kick_waiters()) */
 	bool kernel_first; /* whose turn it is when max is too small for both sides; the last waiter's */
@@ -102,13 +107,6 @@ bool epoll_swallow_kick(struct epoll_set *ep, struct epoll_event *events, int *n
 /* A new tag for @it, which is about to become a member. */
 void epoll_tag_give(struct epoll_item *it);
 
-/*
- * Another tag for a member that has one, so that what the kernel reported by the old one no longer counts: told to the kernel first, and
- * once it has taken it the item's own. Both under the set's lock, without which nobody looks a tag up.
- */
-uint64_t epoll_tag_next(const struct epoll_item *it);
-void epoll_tag_advance(struct epoll_item *it);
-
 /* The member of @ep that has this tag, or NULL. It stays one while the set's lock is held. */
 struct epoll_item *epoll_tag_find(const struct epoll_set *ep, uint64_t tag);
 
@@ -118,15 +116,41 @@ bool epoll_tag_translate(const struct epoll_set *ep, uint64_t *data);
 /* Is this the tag of a member that @ep has no more? Its event crossed with the removal. */
 bool epoll_tag_stale(const struct epoll_set *ep, uint64_t tag);
 
-/*
- * A one-shot member is to be reported once, by the kernel or by us. So its tag goes with what it was armed for: a report that
- * one thread has from the kernel is void if another one has reported the member, or armed it anew, in between. Nothing is
- * lost by that: what is armed anew is looked at anew, on both sides.
- */
-static inline bool epoll_counts_shots(const struct epoll_item *it, uint32_t events)
+/* epoll_shots.c. The number of changes: what the kernel is asked after this is of the time after them. */
+static inline uint64_t epoll_shots_now(const struct epoll_set *ep)
 {
-	return (events & EPOLLONESHOT) && it->tag && !relaxed_get(it->set->inherited);
+	return __atomic_load_n(&ep->shots, __ATOMIC_ACQUIRE);
 }
+
+/* The kernel has been told already. The set's lock is held. */
+static inline void epoll_count_shot(struct epoll_item *it)
+{
+	it->shot = it->set->shots + 1;
+	__atomic_store_n(&it->set->shots, it->shot, __ATOMIC_RELEASE);
+}
+
+static inline void epoll_set_ghost(struct epoll_item *it, bool now)
+{
+	if (it->ghost != now)
+		relaxed_add(it->set->ghosts, now ? 1 : -1u);
+	it->ghost = now;
+}
+
+/* Before a fork; and when a set is used: if it is inherited all relatives are told. */
+void epoll_shared_prepare(void);
+void epoll_shared_note(const struct epoll_set *ep);
+
+/*
+ * We have reported the one-shot @it: the kernel's copy is not to fire once more. Errors it cannot be kept from: a ghost. The set's
+ * lock is held.
+ */
+void epoll_disarm(struct epoll_item *it, int epfd);
+
+/*
+ * Is the kernel's @event of @it not to be reported: of a one-shot member that we have reported, or that was armed anew, after the kernel
+ * was asked (@seen: epoll_shots_now() before), or of a ghost? The set's lock is held.
+ */
+bool epoll_is_void(struct epoll_item *it, int epfd, const struct epoll_event *event, uint64_t seen);
 
 /* The word that the kernel has for @it. */
 static inline uint64_t epoll_kernel_data(const struct epoll_item *it)

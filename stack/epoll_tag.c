@@ -77,32 +77,19 @@ static void give_index(struct epoll_item *it)
 	it->index = index;
 }
 
-static uint32_t next_generation(const struct epoll_item *it)
-{
-	return (it->generation + 1) & 0xfffff;
-}
-
-uint64_t epoll_tag_next(const struct epoll_item *it)
-{
-	return it->index ? relaxed_get(magic) << 40 | (uint64_t)next_generation(it) << 20 | it->index
-			 : 0;
-}
-
-void epoll_tag_advance(struct epoll_item *it)
-{
-	uint64_t tag = epoll_tag_next(it);
-
-	relaxed_set(it->generation, next_generation(it));
-	relaxed_set(it->tag, tag);
-}
-
 void epoll_tag_give(struct epoll_item *it)
 {
-	if (!relaxed_get(magic))
-		relaxed_set(magic, make_magic());
+	uint64_t begin = relaxed_get(magic);
+
+	if (!begin) {
+		begin = make_magic();
+		relaxed_set(magic, begin);
+	}
 	if (!it->index)
 		give_index(it);
-	epoll_tag_advance(it);
+	relaxed_set(it->generation, (it->generation + 1) & 0xfffff);
+	relaxed_set(it->tag,
+		    it->index ? begin << 40 | (uint64_t)it->generation << 20 | it->index : 0);
 }
 
 static struct epoll_item *item_at(uint64_t tag)

@@ -45,20 +45,6 @@ static uint32_t shadow_events(const struct epoll_item *it)
 		       : 0;
 }
 
-/* The kernel's copy of a one-shot item must not fire once more, nor count if it just has. The set's lock is held. */
-static void disarm(struct epoll_item *it, int epfd)
-{
-	bool anew = epoll_counts_shots(it, it->events);
-	struct epoll_event none = { .events = EPOLLONESHOT | EPOLLET,
-				    .data.u64 = anew ? epoll_tag_next(it) : epoll_kernel_data(it) };
-
-	relaxed_set(it->armed, false);
-	if (!it->child && fdtable_peek(it->fd) != (const struct file *)it->sock)
-		return;
-	if (kernel_epoll_ctl(epfd, EPOLL_CTL_MOD, it->fd, &none) == 0 && anew)
-		epoll_tag_advance(it);
-}
-
 static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
 {
 	if (!usermem_writable(to, sizeof(*to)))
@@ -66,13 +52,6 @@ static bool put_event(struct epoll_event *to, uint32_t events, uint64_t data)
 	to->events = events;
 	to->data.u64 = data;
 	return true;
-}
-
-/* @to, which has been put, is the only report of the one-shot @it. */
-static void shoot(struct epoll_item *it, int epfd, struct epoll_event *to)
-{
-	disarm(it, epfd);
-	to->data.u64 = epoll_kernel_data(it);
 }
 
 /* Would @it, on its set's ready list, be reported? */
@@ -123,7 +102,7 @@ static int report_item(struct epoll_item *it, int epfd, struct epoll_event *to)
 	if (!events)
 		return 0;
 	if (it->events & EPOLLONESHOT)
-		shoot(it, epfd, to);
+		epoll_disarm(it, epfd);
 	else if (!(it->events & EPOLLET))
 		epoll_ready_add(it);
 	return 1;
@@ -212,8 +191,8 @@ bool epoll_readable(struct epoll_set *ep)
 	return yes;
 }
 
-/* Whose report is it, if the kernel may have one, too? epoll_membership is held. */
-static bool shoot_child(struct epoll_item *it, int epfd, struct epoll_event *to)
+/* False: the kernel has reported it in the meantime, and it is one-shot. epoll_membership is held. */
+static bool shoot_child(struct epoll_item *it, int epfd)
 {
 	bool first;
 
@@ -221,7 +200,7 @@ static bool shoot_child(struct epoll_item *it, int epfd, struct epoll_event *to)
 		return true;
 	first = it->armed;
 	if (first)
-		shoot(it, epfd, to);
+		epoll_disarm(it, epfd);
 	lock_release(&it->set->lock);
 	return first;
 }
@@ -245,7 +224,7 @@ static int report_children(struct epoll_set *ep, int epfd, struct epoll_event *e
 		it->child_feeds = feeds;
 		if (!put_event(&events[n], it->events & EPOLL_READ_EVENTS, epoll_kernel_data(it)))
 			break;
-		n += shoot_child(it, epfd, &events[n]);
+		n += shoot_child(it, epfd);
 	}
 	lock_release(&epoll_membership);
 	return n;
@@ -304,25 +283,21 @@ static void leave_ready(struct epoll_item *it)
 	}
 }
 
-/* The kernel's @event of @it takes our side along. False: another report has spent the one-shot @it. */
-static bool settle_item(struct epoll_item *it, struct epoll_event *event)
+static void settle_item(struct epoll_item *it, struct epoll_event *event)
 {
-	/* Of what disarm() leaves in the kernel's set errors are still reported. Who shares a set may have armed it there. */
-	if (!it->armed && epoll_counts_shots(it, it->events))
-		return false;
 	if (it->armed && it->sock && sock_readable(it->sock))
 		event->events |= it->events & EPOLL_READ_EVENTS;
 	leave_ready(it);
 	if (it->events & EPOLLONESHOT)
 		relaxed_set(it->armed, false);
-	return true;
 }
 
 /*
  * What the kernel has just reported, of members that we know: a report tells all that holds, what is in our queue too, it is
- * the edge-triggered member's only one, and it spends a one-shot member on both sides. Returns how many of the events stay.
+ * the edge-triggered member's only one, and it spends a one-shot member on both sides. @seen: epoll_shots_now() before the
+ * kernel was asked. Returns how many of the events stay.
  */
-static int settle(struct epoll_set *ep, struct epoll_event *events, int n)
+static int settle(struct epoll_set *ep, int epfd, struct epoll_event *events, int n, uint64_t seen)
 {
 	struct epoll_item *it;
 	int held, kept = 0;
@@ -331,8 +306,11 @@ static int settle(struct epoll_set *ep, struct epoll_event *events, int n)
 		return n;
 	for (int i = 0; i < n; i++) {
 		it = item_of(ep, events[i].data.u64, held);
-		if (!it || settle_item(it, &events[i]))
-			events[kept++] = events[i];
+		if (it && epoll_is_void(it, epfd, &events[i], seen))
+			continue;
+		if (it)
+			settle_item(it, &events[i]);
+		events[kept++] = events[i];
 	}
 	release_items(ep, held);
 	return kept;
@@ -365,6 +343,11 @@ bool epoll_has_items(const struct epoll_set *ep)
 	return relaxed_get(ep->members) != 0;
 }
 
+bool epoll_has_ghosts(const struct epoll_set *ep)
+{
+	return relaxed_get(ep->ghosts) != 0;
+}
+
 /* The program's data takes the place of tags; events of members that are gone by now are left out. */
 static int translate(const struct epoll_set *ep, struct epoll_event *events, int n)
 {
@@ -383,19 +366,30 @@ static int translate(const struct epoll_set *ep, struct epoll_event *events, int
 
 int epoll_translate(struct epoll_set *ep, struct epoll_event *events, int n)
 {
-	n = settle(ep, events, n);
+	n = settle(ep, ep->epfd, events, n, epoll_shots_now(ep));
 	return n > 0 ? translate(ep, events, n) : n;
 }
+
+/* Each void event takes the place of one that counts. */
+#define VOID_MAX 16
 
 static int report_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 			 const sigset_t *mask)
 {
-	int n = names(epfd, ep) ? kernel_epoll_now(epfd, events, max, mask) : 0;
+	int n, kept = 0;
 
-	if (n < 0)
-		return n;
-	epoll_swallow_kick(ep, events, &n);
-	return settle(ep, events, n);
+	for (int i = 0; i < VOID_MAX && !kept; i++) {
+		uint64_t seen = epoll_shots_now(ep);
+
+		n = names(epfd, ep) ? kernel_epoll_now(epfd, events, max, mask) : 0;
+		if (n < 0)
+			return n;
+		epoll_swallow_kick(ep, events, &n);
+		kept = settle(ep, epfd, events, n, seen);
+		if (!n)
+			break;
+	}
+	return kept;
 }
 
 /*
@@ -508,8 +502,10 @@ static int wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, 
 int epoll_wait_set(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		   uint64_t deadline, const sigset_t *mask)
 {
-	int n = wait_set(ep, epfd, events, max, deadline, mask);
+	int n;
 
+	epoll_shared_note(ep);
+	n = wait_set(ep, epfd, events, max, deadline, mask);
 	family_waited();
 	return n;
 }
@@ -540,6 +536,7 @@ static int sleep_in_kernel(int epfd, struct epoll_event *events, int max, uint64
 int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events, int max,
 		      uint64_t deadline, const sigset_t *mask)
 {
+	uint64_t seen = epoll_shots_now(ep);
 	bool kicked;
 	int n, raw;
 
@@ -552,7 +549,9 @@ int epoll_wait_kernel(struct epoll_set *ep, int epfd, struct epoll_event *events
 	__atomic_sub_fetch(&ep->in_kernel, 1, __ATOMIC_SEQ_CST);
 	kicked = n > 0 && epoll_swallow_kick(ep, events, &n);
 	raw = n;
-	n = epoll_translate(ep, events, n);
+	n = settle(ep, epfd, events, n, seen);
+	if (n > 0)
+		n = translate(ep, events, n);
 	if (n == 0 && (kicked || raw > 0 || epoll_is_fast(ep)))
 		return epoll_wait_set(ep, epfd, events, max, deadline, mask);
 	return n;

@@ -169,6 +169,32 @@ void stack_kick_slow(void)
 	}
 }
 
+#define LEAVING_US 1000
+
+static bool lock_before(struct lock *l, uint64_t end)
+{
+	while (!lock_is_mine(l) && clock_ticks() < end) {
+		if (lock_try(l))
+			return true;
+		clock_pause();
+	}
+	return false;
+}
+
+void stack_kick_leaving(void)
+{
+	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
+	uint64_t end = clock_ticks() + LEAVING_US * clock_ticks_per_us;
+
+	for (unsigned i = 0; i < engines; i++) {
+		if (!relaxed_get(stack.engine[i]->held) || fdtable_is_foreign() ||
+		    !lock_before(&stack.engine[i]->lock, end))
+			continue;
+		engine_kick(stack.engine[i]);
+		lock_release(&stack.engine[i]->lock);
+	}
+}
+
 bool stack_exclusive_begin(void)
 {
 	for (unsigned i = 0; i < stack.engines; i++) {

@@ -172,6 +172,12 @@ static inline void stack_kick(void)
 		stack_kick_slow();
 }
 
+/*
+ * The same before the process ends or executes another program, maybe in a signal handler: it waits for nobody for longer than a burst takes, since
+ * who has an engine may wait for what the handler interrupted. In a child that shares or has copied the parent's memory it does nothing.
+ */
+void stack_kick_leaving(void);
+
 /* Steering works until then (CLOCK_MONOTONIC ns), on all open interfaces; 0: not from now on. */
 void stack_renew_lease(uint64_t until);
 

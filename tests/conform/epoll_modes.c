@@ -184,6 +184,9 @@ static void transitions(void)
 /* A one-shot member that has been reported is silent until it is armed again, also about errors. */
 static void spent(unsigned events)
 {
+	struct epoll_event other = { .events = EPOLLIN, .data.u64 = 78 };
+	int pipes[2];
+
 	say("-- an error after the shot:");
 	change("add", EPOLL_CTL_ADD, events);
 	arrivals(1, 1);
@@ -191,6 +194,13 @@ static void spent(unsigned events)
 	must("connect", connect_to(fd, "P1", CLOSED));
 	res("send", send(fd, buf, 1, 0));
 	pause_ms(60);
+	must("pipe", pipe(pipes));
+	must("write", (int)write(pipes[1], "x", 1) - 1);
+	must("add", epoll_ctl(ep, EPOLL_CTL_ADD, pipes[0], &other));
+	say(" one event: %d,", epoll_wait(ep, &other, 1, 0));
+	say(" of %d;", (int)other.data.u64);
+	close(pipes[0]);
+	close(pipes[1]);
 	twice("error");
 	arrivals(2, 1);
 	look("both");
