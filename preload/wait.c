@@ -11,6 +11,7 @@
 #include "preload/preload.h"
 #include "stack/epoll.h"
 #include "stack/pollset.h"
+#include "stack/stack.h"
 #include "stack/usermem.h"
 #include "stack/wait.h"
 
@@ -58,12 +59,29 @@ static bool is_mask(const sigset_t *mask)
 	return !mask || usermem_readable(mask, 8);
 }
 
+/* Are there sockets of ours among these? Otherwise libc waits, and nothing of ours may have to wait for that. */
+static bool has_fast(const struct pollfd *fds, nfds_t n)
+{
+	if (poll_is_fast(fds, n))
+		return true;
+	stack_kick_held();
+	return false;
+}
+
+static bool has_fast_bits(int n, const fd_set *rd, const fd_set *wr, const fd_set *ex)
+{
+	if (select_is_fast(n, rd, wr, ex))
+		return true;
+	stack_kick_held();
+	return false;
+}
+
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	int saved = errno;
 
 	n = COUNT(n);
-	if (!poll_is_fast(fds, n))
+	if (!has_fast(fds, n))
 		return real.poll(fds, n, timeout);
 	return result(poll_wait(fds, n, deadline_ms(timeout), NULL), saved);
 }
@@ -76,7 +94,7 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
 	int saved = errno;
 
 	n = COUNT(n);
-	if (!poll_is_fast(fds, n) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
+	if (!has_fast(fds, n) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
 		return real.ppoll(fds, n, timeout, mask);
 	return result(poll_wait(fds, n, deadline, mask), saved);
 }
@@ -126,7 +144,7 @@ EXPORT int select(int n, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *tim
 	int saved = errno, r;
 
 	n = count_in_sets(n, rd, wr, ex);
-	if (!select_is_fast(n, rd, wr, ex) ||
+	if (!has_fast_bits(n, rd, wr, ex) ||
 	    (timeout && (!usermem_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
 			 timeout->tv_usec < 0)))
 		return real.select(n, rd, wr, ex, timeout);
@@ -152,7 +170,7 @@ EXPORT int pselect(int n, fd_set *rd, fd_set *wr, fd_set *ex, const struct times
 	int saved = errno;
 
 	n = count_in_sets(n, rd, wr, ex);
-	if (!select_is_fast(n, rd, wr, ex) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
+	if (!has_fast_bits(n, rd, wr, ex) || !deadline_ts(timeout, &deadline) || !is_mask(mask))
 		return real.pselect(n, rd, wr, ex, timeout, mask);
 	return result(select_wait(n, rd, wr, ex, deadline, mask), saved);
 }
@@ -232,6 +250,7 @@ static struct epoll_set *fast_set(int epfd, const struct epoll_event *events, in
 {
 	struct epoll_set *ep = fdtable_epoll(epfd);
 
+	stack_kick_held();
 	if (!ep)
 		return NULL;
 	/* With other threads about, an accelerated socket may be added while we wait. */

@@ -5,6 +5,7 @@
  * A kick of the NIC is a system call in AF_XDP's copy mode, and the largest part of what an answer costs. A server that has
  * requests waiting on its socket is back within microseconds, so its answer may wait for the next ones. With nothing left it
  * polls before it waits or is told that there is nothing, and that kicks, as does each sleep, and each poll 50 us later.
+ * Only an answer waits, one datagram for each that has been received: who sends of its own accord need not read what has come.
  *
  * What nobody can promise is that it does come back: it may turn to something else in between. So only who has mostly been quick is
  * trusted, and who was late with answers in hand has to prove it anew, for twice as long each time; up to a limit, which by default leaves
@@ -31,6 +32,7 @@ struct hold {
 	uint64_t last; /* clock_ticks() of the last send */
 	uint32_t quick, need;
 	uint32_t calm; /* sends since one was late */
+	uint32_t owed; /* datagrams of the last receive that have not been answered */
 };
 
 static inline void hold_slow(struct hold *h, bool late)
@@ -53,17 +55,26 @@ static inline void hold_forgive(struct hold *h)
 	relaxed_set(h->calm, 0);
 }
 
-/* A send at @now; @in_hand: frames wait already. Is the program quick enough to let this one wait? */
+static inline void hold_received(struct hold *h, uint32_t n)
+{
+	relaxed_set(h->owed, n);
+}
+
+/* A send at @now; @in_hand: frames wait already. Is it an answer, and the program quick enough to let it wait? */
 static inline bool hold_trusts(struct hold *h, uint64_t now, bool in_hand)
 {
 	uint64_t gap = now - relaxed_get(h->last);
 	uint32_t quick = relaxed_get(h->quick), need = relaxed_get(h->need);
+	uint32_t owed = relaxed_get(h->owed);
 
 	relaxed_set(h->last, now);
+	relaxed_set(h->owed, owed - (owed != 0));
 	if (gap > HOLD_BRISK_US * clock_ticks_per_us) {
 		hold_slow(h, in_hand && gap > HOLD_LATE_US * clock_ticks_per_us);
 		return false;
 	}
+	if (!owed)
+		return false;
 	quick += quick < need * HOLD_CREDIT;
 	relaxed_set(h->quick, quick);
 	relaxed_set(h->calm, relaxed_get(h->calm) + 1);

@@ -184,6 +184,7 @@ static struct dgram *take(struct sock *s, unsigned max)
 	}
 	relaxed_set(s->charged, charge);
 	set_count(s, s->count - n);
+	hold_received(&s->hold, n);
 	lock_release(&s->lock);
 	return first;
 }

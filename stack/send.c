@@ -434,6 +434,12 @@ static inline bool may_hold(struct sock *s, const struct engine *e, uint64_t now
 	       e->held + 1 < (uint64_t)config.tx_batch && sock_readable(s);
 }
 
+static inline void hold(struct engine *e, const struct sock *s, uint64_t now)
+{
+	engine_hold(e, s, now);
+	relaxed_set(stack.holding, true);
+}
+
 static inline __attribute__((always_inline)) void count_fast(struct sock *s, const struct route *r)
 {
 	uint32_t datagrams = r->segments + !r->segments;
@@ -468,7 +474,7 @@ ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags
 		return through_shadow(s, fd, msg, flags, STAT_tx_ring_full);
 	sent = put_frame(e, &r) || put_again(e, &r);
 	if (sent && may_hold(s, e, now))
-		engine_hold(e, s, now);
+		hold(e, s, now);
 	else if (sent)
 		engine_kick(e);
 	lock_release(&e->lock);

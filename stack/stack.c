@@ -161,6 +161,7 @@ void stack_kick_slow(void)
 {
 	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
 
+	relaxed_set(stack.holding, false);
 	for (unsigned i = 0; i < engines; i++) {
 		if (!relaxed_get(stack.engine[i]->held) || !lock_acquire(&stack.engine[i]->lock))
 			continue;

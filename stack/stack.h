@@ -55,6 +55,7 @@ struct stack {
 	uint64_t tick_due; /* clock_ticks(): when stack_tick_slow() is due; written by whoever turns it */
 	bool hard_rules; /* some interface has NIC_F_HARD_RULES */
 	bool owner;	 /* this process drives the queues (R8) */
+	bool holding;	 /* some engine may hold frames for a later kick (KBACCEL_TX_BATCH) */
 	bool borrowed; /* the child of a fork, still with its parent's counters and netlink socket */
 };
 
@@ -169,6 +170,13 @@ void stack_kick_slow(void);
 static inline void stack_kick(void)
 {
 	if (__builtin_expect(config.tx_batch > 1, 0))
+		stack_kick_slow();
+}
+
+/* The same before a wait that is not for our sockets, which may be a long one. */
+static inline void stack_kick_held(void)
+{
+	if (__builtin_expect(relaxed_get(stack.holding), 0))
 		stack_kick_slow();
 }
 

@@ -287,6 +287,7 @@ static void reports(void)
 	peer_sends(PORT, 200, 1, 40);
 	len = sizeof(info);
 	poll1("queued", fd, POLLIN, 500);
+	pause_ms(100); /* the last one must not be the next socket's */
 	res("SO_MEMINFO", getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len));
 	say("  drops %s\n", info[8] ? "some" : "none");
 	len = sizeof(info);

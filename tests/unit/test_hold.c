@@ -11,11 +11,18 @@
 
 static uint64_t now;
 
-/* Sends after @us; is it trusted? */
-static bool sends(struct hold *h, uint64_t us, bool in_hand)
+/* Sends after @us of its own accord; is it trusted? */
+static bool tells(struct hold *h, uint64_t us, bool in_hand)
 {
 	now += us * clock_ticks_per_us;
 	return hold_trusts(h, now, in_hand);
+}
+
+/* Answers after @us; is it trusted? */
+static bool sends(struct hold *h, uint64_t us, bool in_hand)
+{
+	hold_received(h, 1);
+	return tells(h, us, in_hand);
 }
 
 /* How many sends 3 us apart until it is trusted. */
@@ -114,6 +121,27 @@ static void it_is_forgiven(void **state)
 	assert_int_equal(h.need, HOLD_NEED_MIN);
 }
 
+static void only_answers_wait(void **state)
+{
+	struct hold h = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_false(tells(&h, 3, false));
+	assert_int_equal(needed(&h), HOLD_NEED_MIN);
+	assert_false(tells(&h, 3, true));
+	/* As many as the last receive brought. */
+	hold_received(&h, 5);
+	for (int i = 0; i < 5; i++)
+		assert_true(tells(&h, 3, true));
+	assert_false(tells(&h, 3, true));
+	/* What was not answered is not owed for ever. */
+	hold_received(&h, 5);
+	hold_received(&h, 1);
+	assert_true(tells(&h, 3, true));
+	assert_false(tells(&h, 3, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +151,7 @@ int main(void)
 		cmocka_unit_test_setup(half_of_them_slow_is_not, begin),
 		cmocka_unit_test_setup(being_late_doubles_what_is_needed, begin),
 		cmocka_unit_test_setup(it_is_forgiven, begin),
+		cmocka_unit_test_setup(only_answers_wait, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
