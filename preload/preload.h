@@ -20,6 +20,7 @@
 #include "stack/adopt.h"
 #include "stack/fdtable.h"
 #include "stack/sock.h"
+#include "stack/stack.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define EXPORT_ALIAS(name) __attribute__((visibility("default"), alias(#name)))
@@ -30,9 +31,10 @@
  */
 #define SLOW __attribute__((noinline))
 
+/* And nothing that we have left on a ring has to wait for the call. If so, fast_sock() sees to that. */
 static inline bool is_kernels_fd(int fd)
 {
-	return __builtin_expect(!fdtable_peek(fd), 1);
+	return __builtin_expect(!fdtable_peek(fd) && !relaxed_get(stack.holding), 1);
 }
 
 /* glibc's answer to a fortified call whose buffer is too small: it ends the program. */
@@ -43,10 +45,11 @@ static inline struct sock *fast_sock(int fd)
 {
 	struct sock *s = fdtable_sock(fd);
 
-	if (__builtin_expect(!s, 1) || sock_is_fast(s) ||
-	    (relaxed_get(s->inherited) && adopt_now(s, fd)))
+	if (s && (sock_is_fast(s) || (relaxed_get(s->inherited) && adopt_now(s, fd))))
 		return s;
-	sock_put(s);
+	if (s)
+		sock_put(s);
+	stack_kick_held();
 	return NULL;
 }
 
