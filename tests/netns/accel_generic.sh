@@ -13,6 +13,8 @@ ip -n "$NS_A" link set veth0 master br0
 ns_address "$NS_A" br0 "$A4" "$A6"
 run_in "$NS_B" ip neigh flush dev veth0
 wait_until 5 run_in "$NS_A" ping -n -q -c 1 -W 1 "$B6" || die "the bridge does not forward"
+# The kernel tells of a carrier up to a second late; until then sends are its own.
+wait_until 5 eval 'ip -n "$NS_A" link show dev br0 | grep -q "state UP"' || die "the bridge has no carrier"
 
 # batches NAME ADDRESS SIZE COUNT: sends of COUNT datagrams each come as that many.
 batches()
