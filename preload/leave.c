@@ -77,29 +77,20 @@ static void collect(const char *first, va_list *ap, char **argv)
 /* On the stack: a child of vfork() may not allocate. */
 #define VECTOR(first, ap) __builtin_alloca(count(first, &(ap)) * sizeof(char *))
 
-EXPORT int execl(const char *path, const char *arg, ...)
-{
-	char **argv;
-	va_list ap;
-
-	va_start(ap, arg);
-	argv = VECTOR(arg, ap);
-	collect(arg, &ap, argv);
-	va_end(ap);
-	return execv(path, argv);
-}
-
-EXPORT int execlp(const char *file, const char *arg, ...)
-{
-	char **argv;
-	va_list ap;
-
-	va_start(ap, arg);
-	argv = VECTOR(arg, ap);
-	collect(arg, &ap, argv);
-	va_end(ap);
-	return execvp(file, argv);
-}
+#define EXEC_LIST(name, with)                                                                      \
+	EXPORT int name(const char *what, const char *arg, ...)                                    \
+	{                                                                                          \
+		char **argv;                                                                       \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, arg);                                                                 \
+		argv = VECTOR(arg, ap);                                                            \
+		collect(arg, &ap, argv);                                                           \
+		va_end(ap);                                                                        \
+		return with(what, argv);                                                           \
+	}
+EXEC_LIST(execl, execv)
+EXEC_LIST(execlp, execvp)
 
 EXPORT int execle(const char *path, const char *arg, ...)
 {

@@ -201,12 +201,15 @@ static unsigned drain(struct engine *e)
 
 #define KICKS 64
 
-/* Bounded: in copy mode one call sends at most 32 frames. */
+/*
+ * Bounded: in copy mode one call sends at most 32 frames. They are held until they are out: who sends by the shadow in another thread
+ * waits for that (stack_kick()), or would overtake them.
+ */
 void engine_kick(struct engine *e)
 {
-	relaxed_set(e->held, 0);
 	for (int i = 0; i < KICKS && nic_tx_kick(e->queue) == -EAGAIN; i++)
 		;
+	relaxed_set(e->held, 0);
 }
 
 #define HELD_MAX_US 50

@@ -328,6 +328,7 @@ void queue_free(struct dgram *chain)
 void queue_flush(struct sock *s)
 {
 	queue_free(take(s, UINT32_MAX));
+	hold_received(&s->hold, 0); /* by nobody */
 }
 
 /* What was taken for @s before steering ended, not long ago, into its queue. */

@@ -437,7 +437,7 @@ static inline bool may_hold(struct sock *s, const struct engine *e, uint64_t now
 static inline void hold(struct engine *e, const struct sock *s, uint64_t now)
 {
 	engine_hold(e, s, now);
-	relaxed_set(stack.holding, true);
+	__atomic_store_n(&stack.holding, true, __ATOMIC_RELEASE);
 }
 
 static inline __attribute__((always_inline)) void count_fast(struct sock *s, const struct route *r)

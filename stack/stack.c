@@ -161,7 +161,8 @@ void stack_kick_slow(void)
 {
 	unsigned engines = __atomic_load_n(&stack.engines, __ATOMIC_ACQUIRE);
 
-	relaxed_set(stack.holding, false);
+	/* What was held before is seen below; what is held from now on sets it again. */
+	(void)__atomic_exchange_n(&stack.holding, false, __ATOMIC_ACQ_REL);
 	for (unsigned i = 0; i < engines; i++) {
 		if (!relaxed_get(stack.engine[i]->held) || !lock_acquire(&stack.engine[i]->lock))
 			continue;

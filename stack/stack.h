@@ -181,8 +181,9 @@ static inline void stack_kick_held(void)
 }
 
 /*
- * The same before the process ends or executes another program, maybe in a signal handler: it waits for nobody for longer than a burst takes, since
- * who has an engine may wait for what the handler interrupted. In a child that shares or has copied the parent's memory it does nothing.
+ * The same before the process ends or executes another program, maybe in a signal handler: it waits for nobody for
+ * longer than a burst takes, since who has an engine may wait for what the handler interrupted. In a child that
+ * shares or has copied the parent's memory it does nothing.
  */
 void stack_kick_leaving(void);
 

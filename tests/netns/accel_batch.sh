@@ -145,7 +145,7 @@ EOF
 
 # Who sends of its own accord, with requests that nobody reads, may turn to anything else then: each goes out at once.
 cat >"$KB_TMP/unasked.py" <<'EOF'
-import os, select, socket, sys, time
+import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(('', 5305))
 print('serving', flush=True)
